@@ -1,0 +1,111 @@
+"""Input and output converters of an array, fused into one pass over the numbers."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import torch
+
+from nanoneurons.core.random import chip_shape, normal, normal_at, start_of
+
+__all__ = ["convert_input", "convert_input_plain", "convert_output", "convert_output_plain"]
+
+
+def convert_input(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Quantise each vector (last axis) on a grid of `resolution` times twice its largest magnitude.
+
+    Returns the vectors and their largest magnitudes ``(..., 1)``; a zero vector has full scale 1.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32:
+        return convert_input_plain(x, resolution)
+    rows = x.contiguous().view(-1, x.shape[-1])
+    out, full = torch.empty_like(rows), torch.empty(rows.shape[0], 1)
+    _quantise_rows(rows.numpy(), np.float32(resolution), out.numpy(), full.numpy())
+    return (x if resolution == 0 else out.view(x.shape)), full.view(*x.shape[:-1], 1)
+
+
+def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reference of `convert_input`."""
+    full = x.abs().amax(-1, keepdim=True)
+    full = torch.where(full > 0, full, 1.0)
+    if resolution == 0:
+        return x, full
+    step = full * (2 * resolution)
+    return (x / step).round() * step, full
+
+
+@numba.njit(cache=True, fastmath={"reassoc", "nnan", "nsz", "contract"})
+def _quantise_rows(x, resolution, out, full):  # pragma: no cover - compiled
+    rows, n = x.shape
+    for r in range(rows):
+        top = np.float32(0.0)
+        for i in range(n):
+            top = max(top, abs(x[r, i]))
+        top = top if top > 0 else np.float32(1.0)
+        full[r, 0] = top
+        if resolution > 0:
+            step = top * np.float32(2.0) * resolution
+            inverse = np.float32(1.0) / step
+            for i in range(n):
+                out[r, i] = np.rint(x[r, i] * inverse) * step
+
+
+def convert_output(
+    y: torch.Tensor,
+    scale: torch.Tensor | float,
+    sigma: torch.Tensor | float,
+    bound: float,
+    resolution: float,
+    key: int,
+) -> torch.Tensor:
+    """Add noise of `sigma`, hold within `bound`, round to a grid of ``2 bound resolution``; all in units of `scale`.
+
+    `scale` and `sigma` are numbers, or tensors ``(..., 1)`` with or without the chip axis of `y`.
+    """
+    if y.device.type != "cpu" or y.dtype != torch.float32:
+        return convert_output_plain(y, scale, sigma, bound, resolution, key)
+    chips, cells = chip_shape(tuple(y.shape))
+    n = y.shape[-1] if y.dim() > 1 else 1
+    flat = (chips, cells // max(n, 1), n)
+    per_row = [t.reshape(-1).numpy() if torch.is_tensor(t) else np.full(1, t, np.float32) for t in (scale, sigma)]
+    out = torch.empty(y.shape)
+    source, target = y.contiguous().view(flat).numpy(), out.view(flat).numpy()
+    _convert_rows(source, *per_row, np.float32(bound), np.float32(resolution), np.uint64(key), target)
+    return out
+
+
+def convert_output_plain(y, scale, sigma, bound, resolution, key):
+    """Reference of `convert_output`."""
+    v = y / scale
+    if torch.is_tensor(sigma) or sigma > 0:
+        v = v + sigma * normal(key, tuple(y.shape), 0, y.device)
+    if resolution > 0:
+        step = 2 * bound * resolution
+        v = (v.clamp(-bound, bound) / step).round() * step
+    return v * scale
+
+
+@numba.njit(cache=True)
+def _convert_rows(y, scale, sigma, bound, resolution, key, out):  # pragma: no cover - compiled
+    chips, rows, n = y.shape
+    step = np.float32(2.0) * bound * resolution
+    for chip in range(chips):
+        stream = start_of(key, chip, 0)
+        for r in range(rows):
+            row = chip * rows + r  # one scale may serve all rows, or the rows of all chips alike
+            unit, sd = scale[row % scale.size], sigma[row % sigma.size]
+            inverse = np.float32(1.0) / unit
+            if sd > 0:
+                for j in range(n):
+                    out[chip, r, j] = y[chip, r, j] * inverse + sd * normal_at(stream, r * n + j)
+            else:
+                for j in range(n):
+                    out[chip, r, j] = y[chip, r, j] * inverse
+            if resolution > 0:
+                back = np.float32(1.0) / step
+                for j in range(n):
+                    v = min(max(out[chip, r, j], -bound), bound)
+                    out[chip, r, j] = np.rint(v * back) * step * unit
+            else:
+                for j in range(n):
+                    out[chip, r, j] *= unit

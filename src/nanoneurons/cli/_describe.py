@@ -1,0 +1,176 @@
+"""What the catalogues say about an entry, as plain data: for the tables, for ``--json`` and for the documentation."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nanoneurons.core.energy import Price
+    from nanoneurons.core.parameter import Parameterized
+
+__all__ = ["device", "device_names", "paper", "paper_names", "rule", "rule_names", "task", "task_names"]
+
+
+def device_names() -> list[str]:
+    """Every device and every preset, as ``name`` and ``name:preset``."""
+    from nanoneurons import devices
+
+    return [spec for name in devices.catalogue for spec in (name, *(f"{name}:{p}" for p in devices.presets(name)))]
+
+
+def device(spec: str) -> dict[str, Any]:
+    """A device with the parameter values of `spec`: a name, ``name:preset`` or a device file."""
+    from nanoneurons import devices
+
+    made = devices.get(spec)
+    name, _, preset = spec.partition(":")
+    about = devices.presets(name).get(preset, {})
+    low, high = made.conductance_range()
+    return {
+        "name": spec,
+        "title": about.get("title", type(made).title),
+        "family": type(made).__name__,
+        "summary": _first_line(type(made)),
+        "not_modelled": made.not_modelled,
+        "drive_unit": made.drive_unit,
+        "read_unit": made.read_unit,
+        "directions": list(made.directions),
+        "graded": made.graded,
+        "default_rule": made.default_rule,
+        "conductance_range": {"low": low, "high": high, "unit": "S"},
+        "imperfections": [i.name for i in made.imperfections()],
+        "parameters": _parameters(made, about),
+        "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
+        "prices": _prices(made.prices()),
+        "source": about.get("source", ""),
+        "citation": made.citation,
+    }
+
+
+def rule_names() -> list[str]:
+    """Every learning rule."""
+    from nanoneurons import learning
+
+    return list(learning.catalogue)
+
+
+def rule(name: str) -> dict[str, Any]:
+    """A learning rule with its default hyper-parameters."""
+    from nanoneurons import learning
+
+    made = learning.catalogue[name]()
+    return {
+        "name": name,
+        "title": made.title,
+        "summary": _first_line(type(made)),
+        "in_situ": made.in_situ,
+        "layers": made.layers,
+        "local": made.local,
+        "default_epochs": made.default_epochs,
+        "default_batch": made.default_batch,
+        "default_updates": made.default_updates,
+        "parameters": _parameters(made, {}),
+        "citation": made.citation,
+    }
+
+
+def task_names() -> list[str]:
+    """Every data set."""
+    from nanoneurons import data
+
+    return list(data.catalogue)
+
+
+def task(name: str) -> dict[str, Any]:
+    """A data set, from its declaration; nothing is loaded."""
+    from nanoneurons import data
+
+    source = data.catalogue[name]
+    train, test = source.sizes
+    return {
+        "name": f"{name}:PATH" if source.takes_path else name,
+        "title": source.title,
+        "summary": _first_line(source),
+        "description": inspect.getdoc(source) or "",
+        "shape": list(source.shape),
+        "classes": source.classes,
+        "train": train,
+        "test": test,
+        "embedded": source.embedded,
+        "licence": source.licence,
+        "downloads": [download.name for download in source.downloads],
+        "citation": source.citation,
+    }
+
+
+def paper_names() -> list[str]:
+    """Every published work that can be reproduced."""
+    from nanoneurons import papers
+
+    return list(papers.catalogue)
+
+
+def paper(key: str) -> dict[str, Any]:
+    """A published work: its title, settings and published numbers."""
+    from nanoneurons import papers
+
+    module = papers.experiment(key)
+    config: Any = module.Config()
+    settings = config.model_dump() if hasattr(config, "model_dump") else dataclasses.asdict(config)
+    quantities = [
+        {
+            "quantity": entry.id,
+            "title": entry.title,
+            "published": entry.published,
+            "verified": entry.verified,
+            "where": entry.where,
+            "tolerance": entry.tolerance,
+            "reason": entry.reason,
+        }
+        for entry in papers.load_published(key).values()
+    ]
+    return {
+        "name": key,
+        "title": module.TITLE,
+        "summary": (module.__doc__ or "").partition("\n")[0],
+        "config": settings,
+        "quantities": quantities,
+        "citation": module.CITATION,
+    }
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _parameters(made: Parameterized, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Declared parameters with the values of `made`; a preset's own values have the preset's source."""
+    found: list[dict[str, Any]] = []
+    for p in made.parameters():
+        of_preset = p.name in about
+        found.append(
+            {
+                "name": p.name,
+                "value": getattr(made, p.name),
+                "unit": p.unit,
+                "low": p.low,
+                "high": p.high,
+                "choices": list(p.choices) if p.choices else None,
+                "doc": p.doc,
+                "source": about.get("source", p.source) if of_preset else p.source,
+                "verified": bool(about.get("verified", True)) if of_preset else p.verified,
+                "imperfection": p.imperfection,
+                "ideal": p.ideal,
+            }
+        )
+    return found
+
+
+def _prices(prices: Any) -> list[dict[str, Any]]:
+    declared: dict[str, Price] = dict(prices)
+    return [
+        {"event": event, "joule": p.joule, "source": p.source, "node": p.node, "verified": p.verified}
+        for event, p in declared.items()
+    ]

@@ -1,0 +1,198 @@
+"""``devices``, ``rules``, ``tasks``, ``papers``: what there is, with unit, range and source of every number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from . import _names
+from ._show import number, print_json, print_table, print_text
+
+__all__ = ["PARAMETER_COLUMNS", "add_to", "parameter_rows"]
+
+
+def _one(names: Callable[[], list[str]]) -> Any:
+    return typer.Argument(None, show_default=False, help="Show everything about this one.", autocompletion=names)
+
+
+Json = typer.Option(False, "--json", help="Print one JSON object and nothing else.")
+PARAMETER_COLUMNS = ("parameter", "value", "unit", "range", "imperfection", "meaning", "source")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the four verbs."""
+    app.command()(devices)
+    app.command()(rules)
+    app.command()(tasks)
+    app.command()(papers)
+
+
+def devices(
+    name: str | None = _one(_names.devices),
+    json: bool = Json,
+) -> None:
+    """List the nanodevices, or show one: parameters, imperfections, energies, source.
+
+    Example: nanoneurons devices pulsed:reram-es
+    """
+    from . import _describe
+
+    columns = ("title", "imperfections", "default_rule")
+    _show("devices", name, json, _describe.device_names, _describe.device, columns, _device)
+
+
+def rules(
+    name: str | None = _one(_names.rules),
+    json: bool = Json,
+) -> None:
+    """List the learning rules, or show one: hyper-parameters, what must be local, source.
+
+    Example: nanoneurons rules pulsed-adam
+    """
+    from . import _describe
+
+    columns = ("title", "layers", "in_situ", "default_epochs")
+    _show("rules", name, json, _describe.rule_names, _describe.rule, columns, _rule)
+
+
+def tasks(
+    name: str | None = _one(_names.tasks),
+    json: bool = Json,
+) -> None:
+    """List the data sets, or show one: size, licence, citation.
+
+    Example: nanoneurons tasks mnist
+    """
+    from . import _describe
+
+    columns = ("title", "shape", "classes", "train", "test", "embedded", "licence")
+    _show("tasks", name, json, _describe.task_names, _describe.task, columns, _task)
+
+
+def papers(
+    key: str | None = _one(_names.papers),
+    json: bool = Json,
+) -> None:
+    """List the published works that can be reproduced, or show one: settings and published numbers.
+
+    Example: nanoneurons papers majumdar2021-weak-reset
+    """
+    from . import _describe
+
+    _show("papers", key, json, _describe.paper_names, _describe.paper, ("title",), _paper)
+
+
+def _show(
+    kind: str,
+    name: str | None,
+    json: bool,
+    names: Callable[[], list[str]],
+    describe: Callable[[str], dict[str, Any]],
+    columns: tuple[str, ...],
+    show_one: Callable[[dict[str, Any]], None],
+) -> None:
+    if name is not None:
+        found = describe(name)
+        print_json(found) if json else show_one(found)
+        return
+    entries = [describe(entry) for entry in names()]
+    if json:
+        print_json({kind: entries})
+        return
+    heads = ("name", *(column.replace("_", " ") for column in columns))
+    print_table(kind, heads, ([_cell(entry["name"]), *(_cell(entry[c]) for c in columns)] for entry in entries))
+    print_text(f"'nanoneurons {kind} NAME' shows one of them.")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        joint = " x " if all(isinstance(v, int) for v in value) else ", "
+        return joint.join(map(str, value)) or "-"
+    return str(value)
+
+
+def parameter_rows(parameters: list[dict[str, Any]]) -> list[list[str]]:
+    """Rows of the table of parameters; an unverified source is marked."""
+    return [
+        [
+            p["name"],
+            number(p["value"]),
+            p["unit"],
+            _range(p),
+            "" if p["imperfection"] is None else f"{p['imperfection']} (ideal {number(p['ideal'])})",
+            p["doc"],
+            p["source"] + ("" if p["verified"] else " [unverified]"),
+        ]
+        for p in parameters
+    ]
+
+
+def _range(p: dict[str, Any]) -> str:
+    if p["choices"]:
+        return ", ".join(p["choices"])
+    if p["low"] is None and p["high"] is None:
+        return "any"
+    low = "-inf" if p["low"] is None else number(p["low"])
+    high = "inf" if p["high"] is None else number(p["high"])
+    return f"{low} ... {high}"
+
+
+def _device(found: dict[str, Any]) -> None:
+    span = found["conductance_range"]
+    print_text(f"{found['name']}: {found['title']}\n{found['summary']}")
+    print_text(f"Not modelled: {found['not_modelled']}")
+    print_text(
+        f"Driven in {found['drive_unit']}, read in {found['read_unit']}, "
+        f"{number(span['low'])} to {number(span['high'])} S; default rule {found['default_rule']}\n"
+    )
+    print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
+    prices = [
+        (p["event"], f"{number(p['joule'])} J", p["node"], p["source"] + ("" if p["verified"] else " [unverified]"))
+        for p in found["prices"]
+    ]
+    print_table("energy per event", ("event", "energy", "node", "source"), prices)
+    if found["presets"]:
+        print_text(f"Presets: {', '.join(found['presets'])}\n")
+    print_text(found["citation"])
+
+
+def _rule(found: dict[str, Any]) -> None:
+    place = (
+        "trains every chip in its devices" if found["in_situ"] else "trains software weights, then writes them to chips"
+    )
+    print_text(f"{found['name']}: {found['title']}\n{found['summary']}")
+    print_text(f"For {found['layers']} layers; {place}. Local: {found['local']}")
+    epochs, batch, updates = (found[f"default_{name}"] for name in ("epochs", "batch", "updates"))
+    print_text(f"Defaults: {epochs} epochs, batch {batch}, at least {updates} mini-batches\n")
+    print_table("hyper-parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
+    print_text(found["citation"])
+
+
+def _task(found: dict[str, Any]) -> None:
+    print_text(f"{found['name']}: {found['title']}\n{found['description']}\n")
+    shown = ("shape", "classes", "train", "test", "embedded", "licence", "downloads")
+    rows = [(key, _cell(found[key])) for key in shown]
+    print_table("facts", ("", ""), rows)
+    print_text(found["citation"])
+
+
+def _paper(found: dict[str, Any]) -> None:
+    print_text(f"{found['name']}: {found['title']}\n")
+    rows = [(k, _cell(v)) for k, v in found["config"].items()]
+    print_table("settings (nanoneurons reproduce KEY --set NAME=VALUE)", ("setting", "value"), rows)
+    quantities = [
+        (
+            q["quantity"],
+            "-" if q["published"] is None else number(q["published"]),
+            q["tolerance"],
+            "yes" if q["verified"] else "unverified",
+            q["where"],
+        )
+        for q in found["quantities"]
+    ]
+    print_table("quantities", ("quantity", "published", "tolerance", "verified", "where"), quantities)
+    print_text(found["citation"])

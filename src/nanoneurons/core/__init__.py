@@ -1,0 +1,1 @@
+"""Parameters, random streams, registry, energy counts, errors: what everything else stands on."""

@@ -1,0 +1,13 @@
+"""One file per nanodevice. Adding a file here adds the device to every catalogue.
+
+Import a device from its own module (``from nanoneurons.devices.hfox_weak_reset import
+HfOxWeakReset``); `get` resolves the names used on the command line and in studies.
+"""
+
+from __future__ import annotations
+
+from ._catalogue import catalogue, get, presets
+from ._contract import CONTRACT
+from ._device import Device, State
+
+__all__ = ["CONTRACT", "Device", "State", "catalogue", "get", "presets"]

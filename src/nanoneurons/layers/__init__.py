@@ -1,0 +1,1 @@
+"""Drop-in torch modules whose weights live in devices."""

@@ -1,0 +1,134 @@
+"""What every layer over a circuit shares: weights, fabricated chips, and the way a change comes in."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from nanoneurons.circuits import Circuit
+from nanoneurons.core.energy import Counts
+from nanoneurons.core.errors import RefusedError
+from nanoneurons.core.random import generator_for
+from nanoneurons.core.update import Update
+
+__all__ = ["DeviceLayer"]
+
+
+class DeviceLayer(nn.Module):
+    """A weight matrix that may live in devices.
+
+    Before `fabricate` the layer is software: `weight` is an ordinary trainable parameter. After it,
+    the device states lie in buffers (so ``state_dict()`` *is* the chip) and `weight` holds what was
+    last read from them: gradients still arrive in ``weight.grad``, but only `apply` and `program`
+    change the weights.
+
+    Args:
+        weight_shape: ``(out, in)`` of a dense layer, ``(out, in, height, width)`` of a convolution.
+        circuit: how the devices are wired; ``None`` for a software layer.
+        chips: number of chips simulated side by side; ``None`` for one without a chip axis.
+        seed: seed of the initial weights and of the layer's own noise stream.
+
+    Attributes:
+        generator: stream of the noise drawn in forward passes.
+        track_activity: whether the backward pass also stores `activity`, the sum of ``|x| |d|``.
+        errors: -1 and +1 to multiply onto the weights of the forward pass, or None (binary layers).
+        pulses_applied: device pulses of programming and training so far, all chips together.
+    """
+
+    def __init__(
+        self, weight_shape: tuple[int, ...], bias: bool, circuit: Circuit | None, chips: int | None, seed: int
+    ) -> None:
+        super().__init__()
+        if chips is not None and chips < 1:
+            raise ValueError(f"chips must be at least 1, not {chips}")
+        self.circuit = circuit
+        self.chips = chips
+        lead = () if chips is None else (chips,)
+        bound = 1 / math.sqrt(math.prod(weight_shape[1:]))
+        start = generator_for(seed, "init", *weight_shape)
+        init = (torch.rand(weight_shape, generator=start) * 2 - 1) * bound
+        self.weight = nn.Parameter(init.expand(*lead, *weight_shape).clone())
+        self.bias = nn.Parameter(torch.zeros(*lead, weight_shape[0])) if bias else None
+        self.generator = generator_for(seed, "noise", *weight_shape)
+        self.track_activity = False
+        self.activity: torch.Tensor | None = None
+        self.pulses_applied = 0.0
+        self.errors: torch.Tensor | None = None
+
+    @property
+    def fabricated(self) -> bool:
+        """Whether devices hold the weights."""
+        return any(name.startswith("device_") for name in self._buffers)
+
+    @property
+    def state(self) -> dict[str, torch.Tensor]:
+        """State of the circuit, by name."""
+        return {
+            name.removeprefix("device_").replace("__", "."): value
+            for name, value in self._buffers.items()
+            if value is not None and name.startswith("device_")
+        }
+
+    def _store(self, state: dict[str, torch.Tensor]) -> None:
+        for name, value in state.items():
+            key = "device_" + name.replace(".", "__")
+            if key in self._buffers:
+                self._buffers[key] = value
+            else:
+                self.register_buffer(key, value)
+
+    def _wired(self) -> Circuit:
+        if self.circuit is None:
+            raise RefusedError(f"{type(self).__name__} has no circuit; give one to put its weights into devices")
+        return self.circuit
+
+    @torch.no_grad()
+    def fabricate(self, generator: torch.Generator) -> None:
+        """Draw the devices of the chip(s); the layer's weights are then what they happen to hold."""
+        self._store(self._wired().init(tuple(self.weight.shape), generator))
+        self.refresh()
+
+    @torch.no_grad()
+    def program(self, target: torch.Tensor, generator: torch.Generator) -> None:
+        """Write target weights into the fabricated devices and read them back."""
+        self._require()
+        self.pulses_applied += self._wired().pulses_to_program(self.state, target)
+        self._store(self._wired().program(self.state, target, generator))
+        self.refresh()
+
+    @torch.no_grad()
+    def apply_update(self, update: Update, generator: torch.Generator) -> None:
+        """Hand a wanted change to the circuit, which turns it into pulses; read the result back."""
+        self._require()
+        self._store(self._wired().update(self.state, update, generator))
+        self.pulses_applied += self._wired().pulses_of(update)
+        self.refresh()
+
+    @torch.no_grad()
+    def refresh(self, generator: torch.Generator | None = None) -> None:
+        """Read the devices into `weight`; with a generator, read errors are drawn anew."""
+        self._require()
+        self.weight.data = self._wired().weights(self.state, generator).to(self.weight.dtype)
+
+    def _require(self) -> None:
+        if not self.fabricated:
+            raise RefusedError(f"{type(self).__name__} is not fabricated; call fabricate(generator) first")
+
+    def counts(self) -> Counts:
+        """Events of one inference through this layer, one chip."""
+        circuit = self._wired()
+        out, fan_in = (
+            self.weight.shape[0 if self.chips is None else 1],
+            math.prod(self.weight.shape[1 if self.chips is None else 2 :]),
+        )
+        return circuit.inference(out, fan_in)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for key, value in state_dict.items():  # a saved chip brings its device states along
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix + "device_") and "." not in name and name not in self._buffers:
+                self.register_buffer(name, torch.empty_like(value))
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,86 @@
+"""The contract of a learning rule: how gradients become a wanted change of each layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from nanoneurons.circuits import Circuit
+from nanoneurons.core.parameter import Parameterized
+from nanoneurons.layers._layer import DeviceLayer
+
+__all__ = ["Rule", "RuleState"]
+
+
+@dataclass(frozen=True)
+class Rule(Parameterized, ABC):
+    """One algorithm, its hyper-parameters declared like a device's.
+
+    A rule sees layers and gradients, never a device: it returns an `Update` per layer, and the layer's
+    circuit turns it into pulses. Digital parameters (biases, batch normalisation) are trained beside it
+    by an ordinary optimiser.
+
+    Attributes:
+        in_situ: True when the devices hold the weights during training (each chip is trained);
+            False when software weights are trained once and then written to every chip.
+        layers: ``"binary"`` or ``"analog"``, the kind of layer the rule trains.
+        local: what must be local for a hardware version, one sentence.
+        default_epochs: passes over the training set when a study does not say.
+        default_batch: mini-batch size when a study does not say and the training set is large.
+        default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
+        citation: BibTeX of the source.
+    """
+
+    title: ClassVar[str]
+    in_situ: ClassVar[bool]
+    layers: ClassVar[str]
+    local: ClassVar[str]
+    default_epochs: ClassVar[int]
+    default_batch: ClassVar[int]
+    default_updates: ClassVar[int]
+    citation: ClassVar[str]
+
+    @abstractmethod
+    def accept(self, circuit: Circuit) -> None:
+        """Raise `RefusedError` with the reason when the circuit's devices cannot follow this rule."""
+
+    @abstractmethod
+    def start(self, network: nn.Module, steps_per_epoch: int, epochs: int) -> RuleState:
+        """Optimiser state for one training run of `network`."""
+
+
+class RuleState(ABC):
+    """A rule at work on one network, used like a ``torch.optim`` optimiser.
+
+    The trainer calls ``begin(generator)``, computes the loss, calls ``loss.backward()`` and then
+    ``step(generator)``; ``end_epoch()`` after each pass and ``finish()`` at the end.
+
+    Attributes:
+        device_layers: layers whose weights live, or will live, in devices.
+        digital: every other trainable parameter.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.device_layers: list[DeviceLayer] = [m for m in network.modules() if isinstance(m, DeviceLayer)]
+        held = {id(layer.weight) for layer in self.device_layers}
+        self.digital: list[nn.Parameter] = [p for p in network.parameters() if id(p) not in held]
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Prepare a mini-batch: clear gradients, draw injected errors. The base clears gradients."""
+        for p in self.network.parameters():
+            p.grad = None
+
+    @abstractmethod
+    def step(self, generator: torch.Generator) -> None:
+        """Turn the gradients into updates and apply them."""
+
+    def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
+        """Advance schedules; the base has none."""
+
+    def finish(self) -> None:  # noqa: B027 - most rules need nothing here
+        """Take back whatever the rule added to the network for training; the base added nothing."""

@@ -1,0 +1,107 @@
+"""The loop around a rule: mini-batches in, accuracy out, the same for every rule and network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from nanoneurons.core.errors import NanoneuronsError
+from nanoneurons.core.random import generator_for
+
+from ._rule import Rule
+
+__all__ = ["DivergedError", "accuracy", "fit"]
+
+
+class DivergedError(NanoneuronsError, ArithmeticError):
+    """Training produced a loss that is not a number."""
+
+
+def fit(
+    network: nn.Module,
+    rule: Rule,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    epochs: int,
+    batch: int,
+    seed: int,
+    progress: Callable[[float, str], None] | None = None,
+    after_epoch: Callable[[int, dict], None] | None = None,
+) -> list[dict]:
+    """Train a network, all its chips at once, by a rule; cross-entropy loss.
+
+    Every chip sees the same mini-batches, in an order that belongs to `seed` and the epoch. The loss is
+    summed over chips, so that each chip learns exactly as it would alone.
+
+    Args:
+        x: inputs ``(samples, *shape)``.
+        y: labels ``(samples,)``, int64.
+        progress: called as ``progress(fraction, text)``.
+        after_epoch: called with the number of the epoch (from 1) and its record, which it may extend.
+
+    Returns:
+        One record per epoch: ``epoch``, ``loss`` (mean over batches and chips).
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+    """
+    steps = max(1, -(-len(x) // batch))
+    state = rule.start(network, steps, epochs)
+    noise = generator_for(seed, "rule")
+    history: list[dict] = []
+    chips = 1
+    for epoch in range(1, epochs + 1):
+        network.train()
+        order = torch.randperm(len(x), generator=generator_for(seed, "order", epoch))
+        total = torch.zeros(())
+        for step in range(steps):
+            chosen = order[step * batch : (step + 1) * batch]
+            if len(chosen) < 2 and steps > 1:
+                continue  # one left-over sample has no batch statistics
+            state.begin(noise)
+            output = network(x[chosen])
+            loss = _loss(output, y[chosen])
+            chips = 1 if output.dim() == 2 else output.shape[0]
+            loss.backward()
+            state.step(noise)
+            total += loss.detach()
+            if progress is not None and (step % 16 == 0 or step == steps - 1):
+                progress((epoch - 1 + (step + 1) / steps) / epochs, f"epoch {epoch}/{epochs}")
+        state.end_epoch()
+        mean = float(total) / steps / chips
+        if not torch.isfinite(torch.tensor(mean)):
+            raise DivergedError(f"training diverged in epoch {epoch}: the loss is {mean}; lower the learning rate")
+        record = {"epoch": epoch, "loss": mean}
+        if after_epoch is not None:
+            after_epoch(epoch, record)
+        history.append(record)
+    state.finish()
+    return history
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, x: torch.Tensor, y: torch.Tensor, batch: int = 1000) -> torch.Tensor:
+    """Share of correct answers per chip, shape ``(chips,)`` (``(1,)`` without a chip axis), float64."""
+    was_training = network.training
+    network.eval()
+    correct = None
+    for start in range(0, len(x), batch):
+        output = network(x[start : start + batch])
+        hits = (output.argmax(-1) == y[start : start + batch]).sum(-1)
+        correct = hits if correct is None else correct + hits
+    network.train(was_training)
+    if correct is None:
+        raise ValueError("accuracy needs at least one sample")
+    return correct.reshape(-1).double() / len(x)
+
+
+def _loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    if output.dim() == 2:
+        return F.cross_entropy(output, target)
+    chips, batch, classes = output.shape
+    flat = F.cross_entropy(output.reshape(chips * batch, classes), target.repeat(chips), reduction="sum")
+    return flat / batch

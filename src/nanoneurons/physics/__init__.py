@@ -1,0 +1,1 @@
+"""Equations without a named device: noise laws, distributions, error rates."""
