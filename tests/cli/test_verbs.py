@@ -96,6 +96,7 @@ def test_reproduce_passes_options_on(library, capsys):
     assert called == key
     assert options["overrides"] == {"batch": 50, "epochs": 1}
     assert (options["quick"], options["seeds"], options["workers"]) == (True, 2, 1)
+    assert options["progress"] == "plain"
 
 
 def test_reproduce_prints_a_table(library, capsys):

@@ -21,12 +21,14 @@ from nanoneurons.lab.store import Store, read_rows
 JOBS = textwrap.dedent(
     """
     import hashlib
+    import os
     import time
     from pathlib import Path
     from nanoneurons.core.errors import RefusedError
 
     def light(config, job, folder, progress):
-        time.sleep(config["pause"])
+        # the later jobs of a run that is to be killed never end by themselves, however slow the machine
+        time.sleep(60 if job in os.environ.get("NANONEURONS_TEST_HOLD", "") else config["pause"])
         return {"digest": hashlib.sha256(job.encode()).hexdigest(), "third": 1 / 3}
 
     def draw(config, job, folder, progress):
@@ -38,7 +40,6 @@ JOBS = textwrap.dedent(
         if job == "bug":
             raise KeyError("oops")
         if job == "die":
-            import os
             os._exit(3)
         import torch
         from nanoneurons.core.random import generator_for
@@ -140,7 +141,7 @@ sys.path.insert(0, {path!r})
 from lab_jobs import light
 from nanoneurons.lab.runner import run_jobs
 if __name__ == "__main__":
-    run_jobs([list("abcdef")], light, {{"pause": 0.15}}, {out!r}, {workers})
+    run_jobs([list("abcdef")], light, {{"pause": 0.05}}, {out!r}, {workers})
 """
 
 
@@ -150,7 +151,8 @@ def test_killed_runs_resume_with_equal_rows(draw, tmp_path, workers, how):
     out = tmp_path / "killed"
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(path=str(tmp_path), out=str(out), workers=workers))
-    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
+    held = {**os.environ, "NANONEURONS_TEST_HOLD": "def"}
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, env=held)
     finished = []
     deadline = time.monotonic() + 60
     while len(finished) < 2 and time.monotonic() < deadline:
@@ -162,7 +164,7 @@ def test_killed_runs_resume_with_equal_rows(draw, tmp_path, workers, how):
     assert 2 <= len(kept) < 6
     time.sleep(0.5)
     assert len(list((out / "jobs").glob("[a-f].json"))) == len(kept), "no orphan goes on"
-    config, light = {"pause": 0.15}, sys.modules["lab_jobs"].light
+    config, light = {"pause": 0.05}, sys.modules["lab_jobs"].light
     resumed = run_jobs([list("abcdef")], light, config, out, 1)
     assert all(path.read_text() == text for path, text in kept.items()), "finished rows are not touched"
     assert rows(resumed) == rows(run_jobs([list("abcdef")], light, config, tmp_path / "whole", 1))

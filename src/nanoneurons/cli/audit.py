@@ -80,7 +80,7 @@ def audit(
         given["device_parameters"] = {**base.get("device_parameters", {}), **assignments(parameter)}
     asked = Study(**{**base, **{key: value for key, value in given.items() if value is not None}})
     folder = out or Path("results") / asked.folder_name()
-    result = lab.run(asked, folder, workers)
+    result = lab.run(asked, folder, workers, "plain" if json else "auto")
     if json:
         print_json(result)
     else:

@@ -56,7 +56,15 @@ def reproduce(
         folder = own if out is None else out / name if key == "all" else out
         if len(chosen) > 1:
             print(f"{name} ...", file=sys.stderr)
-        result = lab.run(name, quick=quick, seeds=seeds, out=folder, workers=workers, overrides=overrides)
+        result = lab.run(
+            name,
+            quick=quick,
+            seeds=seeds,
+            out=folder,
+            workers=workers,
+            progress="plain" if json else "auto",
+            overrides=overrides,
+        )
         results.append(result)
         if not json:
             show(result)
