@@ -172,9 +172,11 @@ def test_nearest_level_of_binary_devices():
 def test_input_converter(resolution):
     x = torch.randn(3, 7, 50, generator=generator_for(1))
     x[0, 0] = 0
-    seen, full = converters.convert_input(x, resolution)
-    plain, plain_full = converters.convert_input_plain(x, resolution)
+    seen, full, squares = converters.convert_input(x, resolution)
+    plain, plain_full, plain_squares = converters.convert_input_plain(x, resolution)
     torch.testing.assert_close(full, plain_full)
+    torch.testing.assert_close(squares, (seen / full).square().sum(-1, keepdim=True), rtol=1e-5, atol=0)
+    torch.testing.assert_close(squares, plain_squares, rtol=2 * resolution + 1e-5, atol=0)  # one tie at most
     if resolution:  # a value in the middle between two grid points may go either way in single precision
         assert ((seen - plain).abs() > 1e-5).float().mean().item() < 1e-3
         assert ((seen - x).abs() <= full * resolution * (1 + 1e-4)).all()
@@ -217,7 +219,7 @@ def test_read_noise_of_a_sum_is_exact():
         unit = circuit.weight_unit((4000, 30))
         expected = 0.05 * factor * unit * x.norm().item()
         y = circuit.decode(
-            torch.zeros(1, 4000), lambda x=x: x.square().sum(-1, keepdim=True), generator_for(2), torch.tensor([[unit]])
+            torch.zeros(1, 4000), x.square().sum(-1, keepdim=True), generator_for(2), torch.tensor([[unit]])
         )
         assert y.std().item() == pytest.approx(expected, rel=0.055)
         state = circuit.init((4000, 30), generator_for(3))
@@ -228,7 +230,7 @@ def test_read_noise_of_a_sum_is_exact():
 def test_ideal_periphery_changes_nothing():
     circuit = clean()
     y = torch.randn(4, 9, generator=generator_for(1))
-    assert torch.equal(circuit.decode(y, lambda: torch.ones(4, 1), generator_for(2)), y)
+    assert torch.equal(circuit.decode(y, torch.ones(4, 1), generator_for(2)), y)
     assert torch.equal(circuit.encode(y), y)
     names = {found.name for found in crossbar("pulsed:reram-es").imperfections()}
     assert {"dac_resolution", "adc_resolution", "output_noise", "write_noise", "device_to_device"} <= names

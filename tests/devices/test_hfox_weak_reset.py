@@ -112,6 +112,21 @@ def test_telegraph_occupancy_and_dwell_match_the_chain():
         assert float(measured) == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / size))
 
 
+def test_size_of_an_excess_is_renewed_without_pulses():
+    """In both engines only devices whose telegraph is on move, and only by their excess: U1 U2 A has mean A / 4."""
+    device = HfOxWeakReset(flicker_amplitude=0.0)
+    state = device.init((1, 50_000), generator_for(3, "renewed"))
+    on, none = state["telegraph"].bool(), torch.zeros((1, 50_000), dtype=torch.int32)
+    base = (state["initial_resistance"] * state["offset"].exp()).log()
+    for after in (device._step_fused(state, none, 5), device._step_plain(state, none, 5)):
+        moved = after["resistance"] != state["resistance"]
+        assert torch.equal(moved, on)
+        excess = (after["resistance"].log() - base)[on]
+        assert float(excess.min()) > -1e-5
+        # sd of U1 U2 A over U1, U2, A is 0.082; four standard errors of some 14,000 devices
+        assert float(excess.mean()) == pytest.approx(0.0625, abs=4 * 0.082 / np.sqrt(int(on.sum())))
+
+
 def test_flicker_shifts_the_mean_by_its_published_offset():
     generator = generator_for(2, "flicker")
     quiet, noisy = QUIET.ideal(), QUIET.ideal().replace(flicker_amplitude=0.025, flicker_register=15)

@@ -8,6 +8,7 @@ import torch
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
+from nanoneurons.core.update import OuterProducts
 from nanoneurons.devices import _pulsed_steps as steps
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.physics.pulse_trains import draw_counts, draw_counts_plain
@@ -347,6 +348,80 @@ def test_fused_trains_agree_with_drawn_and_applied():
         assert a.std().item() == pytest.approx(b.std().item(), rel=4 / math.sqrt(n))
     touched = (fused["visible"] != state["visible"]).float().mean().item()
     assert touched == pytest.approx(1 - math.exp(-2.5), abs=4 * math.sqrt(0.076 / n))
+
+
+def outer(density: float, out: int = 30, fan_in: int = 50, samples: int = 16, chips: int = 0):
+    """Error and input vectors of either sign with some zeros, and the rate that asks for `density` pulses per cell."""
+    lead = (chips,) if chips else ()
+    errors = torch.randn(*lead, samples, out, generator=generator_for(21))
+    inputs = torch.randn(samples, fan_in, generator=generator_for(22)).clamp(min=-0.5)
+    inputs[:, ::3], errors[..., 0], inputs[3] = 0, 0, 0
+    update = OuterProducts(errors, inputs, 1.0, (*lead, out, fan_in))
+    return update, density * out * fan_in * max(chips, 1) / update.total()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_pulses_drawn_one_by_one_agree_with_counts(shape, sign):
+    """Change of every cell from vectors and from the matrices made of them: mean and spread over 4,000 chips.
+
+    Deviations of cell means in units of their standard error have mean square 1; over some 1,000 independent cells
+    its standard error is sqrt(2 / 1000), and five are allowed. Variances are compared in total.
+    """
+    device = SHAPES[shape].without("device_to_device")
+    chips, out, fan_in = 4000, 30, 50
+    update, per_unit = outer(0.4)
+    shared = {n: v[None].expand(chips, out, fan_in) for n, v in device.init((out, fan_in), generator_for(1)).items()}
+    many = OuterProducts(update.errors.expand(chips, -1, -1), update.inputs, 1.0, (chips, out, fan_in))
+    state = {name: value.clone() for name, value in shared.items()}
+    drawn = device.apply_outer(state, many, sign * per_unit, generator_for(23))
+    dense = update.dense()
+    change, activity = (sign * m.expand(chips, -1, -1) for m in (dense.change, sign * dense.activity))
+    counted = device.apply_trains(dict(shared), change, activity, per_unit, generator_for(24))
+    for name in ("weight", "visible"):
+        a, b = (after[name].double() - shared[name].double() for after in (drawn, counted))
+        hit = dense.activity > 0
+        assert bool((a[:, ~hit] == 0).all())
+        error = (a.var(0) + b.var(0)).div(chips).sqrt()[hit]
+        deviation = ((a.mean(0) - b.mean(0))[hit] / error).square().mean().item()
+        assert deviation == pytest.approx(1, abs=5 * math.sqrt(2 / int(hit.sum())))
+        assert a.var(0).sum().item() == pytest.approx(b.var(0).sum().item(), rel=0.01)
+
+
+def test_dense_and_sparse_chips_side_by_side():
+    """A chip asks for many pulses, its neighbour for few; each gets what it would get alone."""
+    device = SHAPES["exponential"]
+    update, per_unit = outer(0.5, chips=3)
+    update.errors[1] *= 40  # far above one pulse per cell
+    update = OuterProducts(update.errors, update.inputs, 1.0, update.shape)
+    fresh = device.init((3, 30, 50), generator_for(1))
+    together = device.apply_outer({n: v.clone() for n, v in fresh.items()}, update, per_unit, generator_for(2))
+    for count in (1, 2):
+        part = OuterProducts(update.errors[:count], update.inputs, 1.0, (count, 30, 50))
+        state = {name: value[:count].clone() for name, value in fresh.items()}
+        alone = device.apply_outer(state, part, per_unit, generator_for(2))
+        assert torch.equal(alone["visible"], together["visible"][:count])
+    moved = (together["weight"] != fresh["weight"]).float().mean((1, 2))
+    assert moved[1] > 0.5 > moved[0] > 0.05
+
+
+def test_stuck_devices_take_no_pulse_one_by_one():
+    device = SHAPES["exponential"].replace(stuck_share=0.5)
+    update, per_unit = outer(0.5)
+    state = device.init((30, 50), generator_for(1))
+    stuck, before = state["up"] == 0, state["visible"].clone()
+    after = device.apply_outer(state, update, per_unit, generator_for(2))
+    assert torch.equal(after["visible"][stuck], before[stuck])
+    assert not torch.equal(after["visible"], before)
+
+
+def test_diverged_vectors_are_refused():
+    device = SHAPES["exponential"]
+    for bad in (math.nan, math.inf, 1e30):
+        update, _ = outer(0.5)
+        update.errors[2, 3] = bad
+        with pytest.raises(ParameterError, match="lower the learning rate"):
+            device.apply_outer(device.init((30, 50), generator_for(1)), update, 1.0, generator_for(2))
 
 
 def test_diverged_change_is_refused():

@@ -10,6 +10,7 @@ from nanoneurons.circuits.crossbar import Crossbar
 from nanoneurons.circuits.differential_pair import DifferentialPair
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.random import generator_for
+from nanoneurons.core.update import OuterProducts
 from nanoneurons.layers.analog import AnalogConv2d, AnalogLinear
 
 
@@ -67,17 +68,22 @@ def test_backward_is_the_ideal_twin():
 
 
 @pytest.mark.parametrize("chips", [None, 2])
-def test_activity_is_the_sum_of_magnitudes(chips):
+def test_kept_factors_make_gradient_and_activity(chips):
     layer = fabricated(AnalogLinear(6, 4, circuit=real(), chips=chips))
-    layer.track_activity = True
+    layer.keep_factors = True
     x = torch.randn(5, 6, generator=generator_for(2))
     out = layer(x)
     d = torch.randn(out.shape, generator=generator_for(3))
     (out * d).sum().backward()
-    expected = torch.einsum("...bo,bi->...oi", d.abs(), x.abs())
-    torch.testing.assert_close(layer.activity, expected)
-    assert layer.activity.shape == layer.weight.shape
-    assert bool((layer.weight.grad.abs() <= layer.activity + 1e-5).all())
+    assert layer.weight.grad is None
+    ((errors, inputs),) = layer.factors
+    update = OuterProducts(errors, inputs, -0.5, tuple(layer.weight.shape))
+    dense = update.dense()
+    torch.testing.assert_close(dense.change, -0.5 * torch.einsum("...bo,bi->...oi", d, x))
+    activity = 0.5 * torch.einsum("...bo,bi->...oi", d.abs(), x.abs())
+    torch.testing.assert_close(dense.activity, activity)
+    assert update.total() == pytest.approx(activity.sum().item(), rel=1e-5)
+    assert update.dense(with_activity=False).activity is None
 
 
 @pytest.mark.parametrize("chips", [None, 2])
@@ -96,21 +102,22 @@ def test_convolution(chips, stride, padding):
             torch.testing.assert_close(out[chip] if chips else out, plain(one), rtol=1e-4, atol=1e-5)
 
 
-def test_convolution_gradient_and_activity():
+@pytest.mark.parametrize("keep", [False, True])
+def test_convolution_gradient(keep):
     layer = fabricated(AnalogConv2d(2, 3, 3, padding=1, circuit=exact(), bias=False))
-    layer.track_activity = True
-    x = torch.rand(
-        4, 2, 6, 6, generator=generator_for(2), requires_grad=True
-    )  # not negative: activity has a closed form
+    layer.keep_factors = keep
+    x = torch.rand(4, 2, 6, 6, generator=generator_for(2), requires_grad=True)
     out = layer(x)
     d = torch.rand(out.shape, generator=generator_for(3))
     (out * d).sum().backward()
     weight = layer.weight.detach().clone().requires_grad_()
     twin = x.detach().clone().requires_grad_()
     (F.conv2d(twin, weight, padding=1) * d).sum().backward()
-    torch.testing.assert_close(layer.weight.grad, weight.grad, rtol=1e-4, atol=1e-5)
+    found = layer.weight.grad
+    if keep:
+        found = OuterProducts(*layer.factors[0], 1.0, tuple(layer.weight.shape)).dense().change
+    torch.testing.assert_close(found, weight.grad, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(x.grad, twin.grad, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(layer.activity, weight.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_a_chip_does_not_depend_on_its_neighbours():

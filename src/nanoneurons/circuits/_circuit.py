@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -13,7 +13,7 @@ import torch
 from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Imperfection, Parameterized
-from nanoneurons.core.update import Update
+from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import Device, State
 
 __all__ = ["Circuit"]
@@ -44,7 +44,7 @@ class Circuit(Parameterized, ABC):
         """Write a whole matrix of target weights (its sign, where the weights are binary)."""
 
     @abstractmethod
-    def update(self, state: State, update: Update, generator: torch.Generator) -> State:
+    def update(self, state: State, update: Update | OuterProducts, generator: torch.Generator) -> State:
         """Carry out a wanted change with the pulses the devices have."""
 
     @abstractmethod
@@ -55,8 +55,10 @@ class Circuit(Parameterized, ABC):
         """Mean change of a weight by one pulse in mid-range, in a matrix or kernel of this shape."""
         raise RefusedError(f"the weights of a {self.title} do not change by a fixed amount per pulse")
 
-    def pulses_of(self, update: Update) -> float:
+    def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that carrying out `update` takes; the expected number for stochastic trains."""
+        if isinstance(update, OuterProducts):
+            return update.total() / self.pulse_weight(update.shape)
         if update.unit == "pulses":
             return float(update.change.abs().sum())
         moved = update.change.abs() if update.activity is None else update.activity
@@ -73,13 +75,13 @@ class Circuit(Parameterized, ABC):
     def decode(
         self,
         y: torch.Tensor,
-        sum_of_squares: Callable[[], torch.Tensor],
+        sum_of_squares: torch.Tensor,
         generator: torch.Generator | None,
     ) -> torch.Tensor:
         """Output as read (read noise, analog-to-digital conversion); the base passes it on.
 
-        `sum_of_squares` gives, on demand, the sum of squared inputs behind each output, which sets
-        the size of read noise that is independent from cell to cell.
+        `sum_of_squares`, the sum of squared inputs behind each output, sets the size of read noise that
+        is independent from cell to cell.
         """
         return y
 

@@ -11,43 +11,54 @@ from nanoneurons.core.random import chip_shape, normal, normal_at, start_of
 __all__ = ["convert_input", "convert_input_plain", "convert_output", "convert_output_plain"]
 
 
-def convert_input(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor]:
+def convert_input(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Quantise each vector (last axis) on a grid of `resolution` times twice its largest magnitude.
 
-    Returns the vectors and their largest magnitudes ``(..., 1)``; a zero vector has full scale 1.
+    Returns the vectors, their largest magnitudes ``(..., 1)`` (1 of a zero vector), and the sums of the squares
+    of their entries ``(..., 1)`` in units of these.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32:
         return convert_input_plain(x, resolution)
-    rows = x.contiguous().view(-1, x.shape[-1])
-    out, full = torch.empty_like(rows), torch.empty(rows.shape[0], 1)
-    _quantise_rows(rows.numpy(), np.float32(resolution), out.numpy(), full.numpy())
-    return (x if resolution == 0 else out.view(x.shape)), full.view(*x.shape[:-1], 1)
+    x = x.contiguous()
+    out, full, squares = torch.empty_like(x), torch.empty(*x.shape[:-1], 1), torch.empty(*x.shape[:-1], 1)
+    shape = (-1, x.shape[-1])
+    rows, seen = x.detach().numpy().reshape(shape), out.numpy().reshape(shape)
+    _quantise_rows(rows, np.float32(resolution), seen, full.numpy().reshape(-1), squares.numpy().reshape(-1))
+    return (x if resolution == 0 else out), full, squares
 
 
-def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor]:
+def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Reference of `convert_input`."""
     full = x.abs().amax(-1, keepdim=True)
     full = torch.where(full > 0, full, 1.0)
-    if resolution == 0:
-        return x, full
-    step = full * (2 * resolution)
-    return (x / step).round() * step, full
+    if resolution > 0:
+        step = full * (2 * resolution)
+        x = (x / step).round() * step
+    return x, full, (x / full).square_().sum(-1, keepdim=True)
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "nnan", "nsz", "contract"})
-def _quantise_rows(x, resolution, out, full):  # pragma: no cover - compiled
+def _quantise_rows(x, resolution, out, full, squares):  # pragma: no cover - compiled
     rows, n = x.shape
     for r in range(rows):
         top = np.float32(0.0)
         for i in range(n):
             top = max(top, abs(x[r, i]))
         top = top if top > 0 else np.float32(1.0)
-        full[r, 0] = top
+        full[r] = top
+        total = np.float32(0.0)
         if resolution > 0:
             step = top * np.float32(2.0) * resolution
             inverse = np.float32(1.0) / step
             for i in range(n):
-                out[r, i] = np.rint(x[r, i] * inverse) * step
+                level = np.rint(x[r, i] * inverse)
+                out[r, i] = level * step
+                total += level * level
+            squares[r] = total * (np.float32(4.0) * resolution * resolution)
+        else:
+            for i in range(n):
+                total += x[r, i] * x[r, i]
+            squares[r] = total / (top * top)
 
 
 def convert_output(

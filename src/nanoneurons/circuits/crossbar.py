@@ -3,7 +3,7 @@ r"""Crossbar: Ohm's law multiplies, Kirchhoff's current law adds."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, uniform
-from nanoneurons.core.update import Update
+from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
 from nanoneurons.physics.pulse_trains import draw_counts
 
@@ -122,8 +122,10 @@ class Crossbar(Circuit):
         """Mean change of a weight by one pulse, in a matrix or kernel of this shape (without one: at fan-in 1)."""
         return self._pulsed * self.device.conductance_step() / self._siemens * self.weight_unit(shape)
 
-    def pulses_of(self, update: Update) -> float:
+    def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes; the expected number for stochastic trains and random rounding."""
+        if isinstance(update, OuterProducts):
+            return self._pulsed * update.total() / self.pulse_weight(update.shape)
         if update.unit == "pulses":
             return self._pulsed * float(update.change.abs().sum())
         moved = update.change.abs() if update.activity is None else update.activity
@@ -151,11 +153,18 @@ class Crossbar(Circuit):
                 _branch("minus.", state), generator
             )
             return difference.mul_(self.weight_unit(tuple(difference.shape)) / self._siemens)
-        conductance = device.conductance(_branch("cell.", state), generator)
+        cells = _branch("cell.", state)
+        linear = device.linear(cells) if generator is None else None
+        if linear is not None:
+            seen, offset, slope = linear
+            per_siemens = self.weight_unit(tuple(seen.shape)) / self._siemens
+            zero = per_siemens * (offset - device.conductance_reference())
+            return torch.add(zero, seen, alpha=per_siemens * slope) if zero else seen * (per_siemens * slope)
+        conductance = device.conductance(cells, generator)
         per_siemens = self.weight_unit(tuple(conductance.shape)) / self._siemens
         return torch.add(-per_siemens * device.conductance_reference(), conductance, alpha=per_siemens)
 
-    def update(self, state: State, update: Update, generator: torch.Generator) -> State:
+    def update(self, state: State, update: Update | OuterProducts, generator: torch.Generator) -> State:
         """Carry out a wanted change; see the class for how it becomes pulses.
 
         Raises:
@@ -167,6 +176,13 @@ class Crossbar(Circuit):
                 f"{type(self.device).__name__} has no intermediate states: small changes cannot add up in a crossbar; "
                 "train in software and program(), or use the circuit 'differential-pair'"
             )
+        if isinstance(update, OuterProducts):
+            drawn = getattr(self.device, "apply_outer", None)
+            if drawn is not None and not self.paired:
+                per_unit = self.device.drive_effect * update.rate / self.pulse_weight(update.shape)
+                cells = drawn(_branch("cell.", state), update, per_unit, generator)
+                return {**state, **_named("cell.", cells)}
+            update = update.dense(with_activity=not self.device.continuous)
         change = update.change
         step = self.pulse_weight(tuple(change.shape)) if update.unit == "weight" else 1.0
         if self.device.continuous:
@@ -244,8 +260,8 @@ class Crossbar(Circuit):
 
     # -- periphery ------------------------------------------------------------------------------------
 
-    def convert_input(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input vectors (last axis) as the array sees them, and the full scale ``(..., 1)`` of each."""
+    def convert_input(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Input vectors (last axis) as the array sees them, the full scale ``(..., 1)`` and sum of squares of each."""
         return converters.convert_input(x, self.dac_resolution)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
@@ -255,7 +271,7 @@ class Crossbar(Circuit):
     def decode(
         self,
         y: torch.Tensor,
-        sum_of_squares: Callable[[], torch.Tensor],
+        sum_of_squares: torch.Tensor,
         generator: torch.Generator | None,
         scale: torch.Tensor | float = 1.0,
     ) -> torch.Tensor:
@@ -263,7 +279,7 @@ class Crossbar(Circuit):
 
         Args:
             y: exact products, ``(..., out)``.
-            sum_of_squares: gives the sum of squared inputs ``(..., 1)`` in units of the full scale.
+            sum_of_squares: sum of squared inputs ``(..., 1)`` in units of the full scale.
             generator: noise stream; None reads without noise.
             scale: what one full input through one full weight is in units of `y`, ``(..., 1)``.
         """
@@ -273,7 +289,7 @@ class Crossbar(Circuit):
             return y
         sigma: torch.Tensor | float = self.output_noise if noisy else 0.0
         if noisy and cell > 0:
-            sigma = (cell**2 * sum_of_squares() + self.output_noise**2).sqrt_()
+            sigma = sum_of_squares.mul(cell**2).add_(self.output_noise**2).sqrt_()
         key = draw_key(generator) if noisy and generator is not None else 0
         return converters.convert_output(y, scale, sigma, self.adc_range, self.adc_resolution, key)
 

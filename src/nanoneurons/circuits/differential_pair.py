@@ -15,7 +15,7 @@ from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal, uniform
-from nanoneurons.core.update import Update
+from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
 
 from ._circuit import Circuit
@@ -86,14 +86,14 @@ class DifferentialPair(Circuit):
         change = _spread(target >= 0, state).to(torch.float32).mul_(2).sub_(1)
         return self._pulse(state, change.mul_(self.write_pulses) if self.device.graded else change, generator)
 
-    def update(self, state: State, update: Update, generator: torch.Generator) -> State:
+    def update(self, state: State, update: Update | OuterProducts, generator: torch.Generator) -> State:
         """Carry out signed whole pulses; a change in units of the weight writes its sign where it is not zero.
 
         Raises:
             RefusedError: the change is a stochastic pulse train.
             ParameterError: the change is not finite.
         """
-        if update.activity is not None:
+        if isinstance(update, OuterProducts) or update.activity is not None:
             raise RefusedError(
                 "a differential pair takes one signed pulse count per weight, no stochastic pulse trains; "
                 "use the rule 'pulsed-adam' or 'straight-through', or the circuit 'crossbar'"
@@ -109,8 +109,10 @@ class DifferentialPair(Circuit):
             change = change.sign()
         return self._pulse(state, change, generator)
 
-    def pulses_of(self, update: Update) -> float:
+    def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes: on one branch of graded devices, on both of others."""
+        if isinstance(update, OuterProducts):
+            update = update.dense(with_activity=False)
         if update.unit == "pulses" and self.device.graded:
             return super().pulses_of(update)
         return float((update.change != 0).sum()) * self._pulses_per_bit

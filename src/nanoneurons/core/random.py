@@ -30,17 +30,19 @@ __all__ = [
     "mix",
     "mix_tensor",
     "normal",
-    "words",
     "normal_at",
+    "normal_of",
     "start_of",
+    "turned",
     "uniform",
     "uniform_at",
     "word_at",
+    "words",
 ]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MUL1, _MUL2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S27, _S30, _S31, _S40, _S8 = (np.uint64(n) for n in (27, 30, 31, 40, 8))
+_S27, _S30, _S31, _S32, _S40 = (np.uint64(n) for n in (27, 30, 31, 32, 40))
 _LAYER = np.uint64(0xFF)
 
 
@@ -145,14 +147,25 @@ def _normal_slow(word, layer, u):  # pragma: no cover - compiled
 
 
 @numba.njit(inline="always")
-def normal_at(start, n):  # pragma: no cover - compiled
-    """The n-th number of a stream as a standard normal float32 (ziggurat)."""
-    word = word_at(start, n)
+def normal_of(word):  # pragma: no cover - compiled
+    """Standard normal float32 made of a random word (ziggurat); uses its highest 24 and lowest 8 bits."""
     layer = np.int64(word & _LAYER)
     u = (np.float32(np.int64(word >> _S40) - 8388608) + np.float32(0.5)) * np.float32(2.0**-23)
     if abs(u) < _QUICK[layer]:
         return u * _EDGE[layer]
     return _normal_slow(word, layer, u)
+
+
+@numba.njit(inline="always")
+def turned(word):  # pragma: no cover - compiled
+    """Halves of a word exchanged: `normal_of` it and of the word itself use different bits."""
+    return (word << _S32) | (word >> _S32)
+
+
+@numba.njit(inline="always")
+def normal_at(start, n):  # pragma: no cover - compiled
+    """The n-th number of a stream as a standard normal float32."""
+    return normal_of(word_at(start, n))
 
 
 @numba.njit(cache=True)

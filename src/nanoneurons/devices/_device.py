@@ -35,6 +35,7 @@ class Device(Parameterized, ABC):
         drive_effect: sign of the conductance change that a positive drive causes.
         graded: whether intermediate states exist, so that small changes can add up.
         continuous: whether the drive takes fractions of a pulse.
+        renewed: tensors of the state whose noise is drawn anew at every step, also of devices without a drive.
         default_rule: name of the learning rule an audit takes when none is given.
     """
 
@@ -47,6 +48,7 @@ class Device(Parameterized, ABC):
     drive_effect: ClassVar[int]
     graded: ClassVar[bool]
     continuous: ClassVar[bool] = False
+    renewed: ClassVar[tuple[str, ...]] = ()
     default_rule: ClassVar[str]
 
     @abstractmethod
@@ -58,7 +60,8 @@ class Device(Parameterized, ABC):
         """What `drive` does during `dt` seconds; cycle-to-cycle noise lives here.
 
         A device driven in pulses takes whole numbers; a pulse has its own length, so `dt` is not used.
-        A zero drive leaves the device as it is. The given state is not changed.
+        A zero drive leaves the device as it is, but for noise that it declares as `renewed`. The given state is
+        not changed.
         """
 
     @abstractmethod
@@ -84,6 +87,13 @@ class Device(Parameterized, ABC):
         A circuit may then add the noise of a whole sum of currents at once instead of cell by cell.
         """
         return 0.0
+
+    def linear(self, state: State) -> tuple[torch.Tensor, float, float] | None:
+        """A tensor t of the state and two numbers in S with conductance = offset + slope t, read without noise.
+
+        A circuit may then go from state to weight in one pass. None where reading is not linear.
+        """
+        return None
 
     @abstractmethod
     def prices(self) -> Mapping[str, Price]:

@@ -62,6 +62,7 @@ class HfOxWeakReset(Device):
     not_modelled: ClassVar[str] = "SET back to low resistance, retention, endurance, pulse amplitude and width."
     read_unit: ClassVar = "ohm"
     directions: ClassVar[tuple[int, ...]] = (1,)
+    renewed: ClassVar[tuple[str, ...]] = ("resistance",)
     drive_effect: ClassVar[int] = -1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "pulsed-adam"
@@ -190,7 +191,8 @@ class HfOxWeakReset(Device):
     ) -> State:
         """Apply `drive` weak RESET pulses to each device (whole numbers, none negative).
 
-        The telegraph and 1/f terms of a device are renewed when it gets at least one pulse.
+        As in the authors' program, the size of a telegraph excess that is on is drawn anew at every update of the
+        array, also where a device gets no pulse; its two states and the 1/f term move with the pulses only.
         """
         if generator is None:
             raise ParameterError("HfOxWeakReset.step needs a generator: its noise is drawn from it")
@@ -263,7 +265,7 @@ class HfOxWeakReset(Device):
             **state,
             "pulses": pulses,
             "telegraph": torch.where(hit, on_after, on),
-            "resistance": torch.where(hit, resistance, state["resistance"]),
+            "resistance": torch.where(hit | (on_after > 0), resistance, state["resistance"]),
         }
 
     def _step_fused(self, state: State, n: torch.Tensor, key: int) -> State:
@@ -313,8 +315,8 @@ def _kernel(
         flips, first, second = start_of(key, chip, 0), start_of(key, chip, 1), start_of(key, chip, 2)
         for i in range(cells):
             count = n[chip, i]
-            if count <= 0:
-                continue
+            if count <= 0 and not (noisy and telegraph[chip, i]):
+                continue  # nothing moves but the size of an excess that is on
             total = pulses[chip, i] + count
             pulses[chip, i] = total
             t = np.float32(total)

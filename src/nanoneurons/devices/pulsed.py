@@ -37,8 +37,10 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import Imperfection, param
 from nanoneurons.core.random import draw_key, normal, uniform
+from nanoneurons.core.update import OuterProducts
 from nanoneurons.devices import _pulsed_steps as steps
 from nanoneurons.devices._device import Device, State
+from nanoneurons.devices._pulsed_events import outer_train
 
 __all__ = ["Pulsed"]
 
@@ -248,6 +250,24 @@ class Pulsed(Device):
         weight, visible = steps.random_train(*arguments)
         return {**state, "weight": weight, "visible": visible}
 
+    def apply_outer(
+        self, state: State, update: OuterProducts, pulses_per_unit: float, generator: torch.Generator | None = None
+    ) -> State:
+        """Apply the stochastic trains of a mini-batch of error and input vectors; changes the given state in place.
+
+        Equal in law to drawing counts from the products of the vectors (`apply_trains`); where pulses are rare
+        only they are drawn, one by one.
+
+        Args:
+            state: shape ``(*chips, out, in)``, or a kernel with ``in`` unfolded over its last axes.
+            update: error and input vectors; its rate is not used.
+            pulses_per_unit: mean number of pulses at ``|error| |input| = 1``, negative to turn all directions.
+        """
+        lead = update.errors.shape[:-2]
+        matrix = {name: value.view(*lead, update.errors.shape[-1], -1) for name, value in state.items()}
+        outer_train(self._kind, matrix, self._constants, update, pulses_per_unit, self._key(generator))
+        return state
+
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Conductance in S."""
         w = state["visible"]
@@ -257,6 +277,10 @@ class Pulsed(Device):
         if self.read_noise and generator is not None:
             w = w + self.read_noise * normal(draw_key(generator), tuple(w.shape), 0, w.device)
         return torch.add(self.zero_conductance, w, alpha=self.unit_conductance)
+
+    def linear(self, state: State) -> tuple[torch.Tensor, float, float] | None:
+        """The visible weight, unless only discrete levels can be read."""
+        return None if self.level_spacing else (state["visible"], self.zero_conductance, self.unit_conductance)
 
     def read_sigma(self) -> float:
         """Standard deviation in S of one read; independent from cell to cell and from read to read."""

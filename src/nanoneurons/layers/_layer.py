@@ -12,7 +12,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.random import generator_for
-from nanoneurons.core.update import Update
+from nanoneurons.core.update import OuterProducts, Update
 
 __all__ = ["DeviceLayer"]
 
@@ -33,7 +33,8 @@ class DeviceLayer(nn.Module):
 
     Attributes:
         generator: stream of the noise drawn in forward passes.
-        track_activity: whether the backward pass also stores `activity`, the sum of ``|x| |d|``.
+        keep_factors: whether the backward pass stores `factors` (error and input vectors, a pair per product)
+            instead of computing the gradient of the weights.
         errors: -1 and +1 to multiply onto the weights of the forward pass, or None (binary layers).
         pulses_applied: device pulses of programming and training so far, all chips together.
     """
@@ -53,8 +54,8 @@ class DeviceLayer(nn.Module):
         self.weight = nn.Parameter(init.expand(*lead, *weight_shape).clone())
         self.bias = nn.Parameter(torch.zeros(*lead, weight_shape[0])) if bias else None
         self.generator = generator_for(seed, "noise", *weight_shape)
-        self.track_activity = False
-        self.activity: torch.Tensor | None = None
+        self.keep_factors = False
+        self.factors: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.pulses_applied = 0.0
         self.errors: torch.Tensor | None = None
 
@@ -100,7 +101,7 @@ class DeviceLayer(nn.Module):
         self.refresh()
 
     @torch.no_grad()
-    def apply_update(self, update: Update, generator: torch.Generator) -> None:
+    def apply_update(self, update: Update | OuterProducts, generator: torch.Generator) -> None:
         """Hand a wanted change to the circuit, which turns it into pulses; read the result back."""
         self._require()
         self._store(self._wired().update(self.state, update, generator))

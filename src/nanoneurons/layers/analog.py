@@ -18,8 +18,8 @@ __all__ = ["AnalogConv2d", "AnalogLinear"]
 class _ArrayProduct(torch.autograd.Function):
     """``x W^T`` as the array computes it; backward through its ideal twin (exact weights and inputs).
 
-    x ``(batch, in)`` or ``(chips, batch, in)``, weight ``(out, in)`` or ``(chips, out, in)``. During backward
-    the layer's activity, the sum over the batch of ``|x||d|``, is added up if it is wanted.
+    x ``(batch, in)`` or ``(chips, batch, in)``, weight ``(out, in)`` or ``(chips, out, in)``. Backward hands the
+    layer the pair of vectors whose products the gradient of the weights is made of, if they are wanted instead.
     """
 
     @staticmethod
@@ -40,11 +40,10 @@ class _ArrayProduct(torch.autograd.Function):
             else:  # one input served all chips, so its gradient sums over them
                 merged = d.transpose(0, 1).reshape(x.shape[0], -1)
                 to_input = merged @ weight.reshape(-1, weight.shape[-1])
-        to_weight = d.transpose(-2, -1) @ x
-        if layer.track_activity:
-            activity = (d.abs().transpose(-2, -1) @ x.abs()).view(layer.weight.shape)
-            layer.activity = activity if layer.activity is None else layer.activity + activity
-        return to_input, to_weight, None
+        if layer.keep_factors:
+            layer.factors.append((d, x))
+            return to_input, None, None
+        return to_input, d.transpose(-2, -1) @ x, None
 
 
 class _AnalogLayer(DeviceLayer):
@@ -69,15 +68,15 @@ class _AnalogLayer(DeviceLayer):
         if not self.fabricated:
             return torch.matmul(x, weight.transpose(-2, -1))
         circuit: Any = self._wired()
-        seen, full = circuit.convert_input(x)
+        seen, full, squares = circuit.convert_input(x)
         y = torch.matmul(seen, weight.transpose(-2, -1))
         unit = circuit.weight_unit(tuple(self.weight.shape))
         stream = self.generator if self.noisy_reads else None
-        return circuit.decode(y, lambda: (seen / full).square_().sum(-1, keepdim=True), stream, full * unit)
+        return circuit.decode(y, squares, stream, full * unit)
 
     def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """``x W^T`` through the devices if there are any, exactly otherwise."""
-        if self.fabricated or self.track_activity:
+        if self.fabricated or self.keep_factors:
             return _ArrayProduct.apply(x, weight, self)  # type: ignore[no-any-return]
         return torch.matmul(x, weight.transpose(-2, -1))
 
@@ -149,7 +148,7 @@ class AnalogConv2d(_AnalogLayer):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve with the kernel."""
         lead, image = x.shape[:-3], x.shape[-3:]
-        if self.chips is None and not self.fabricated and not self.track_activity:
+        if self.chips is None and not self.fabricated and not self.keep_factors:
             return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         height, width = ((n + 2 * self.padding - self.kernel_size) // self.stride + 1 for n in image[1:])
         patches = F.unfold(x.reshape(-1, *image), self.kernel_size, padding=self.padding, stride=self.stride)

@@ -9,7 +9,7 @@ Rows send the errors *d*, columns the inputs *x*, as streams of random pulses; a
 pulses meet. No gradient is ever stored. The numbers of meetings are drawn once per mini-batch, which is the
 limit of long streams; in a test they agree with the streams played out bit by bit.
 
-The layer keeps :math:`\sum_b |d||x|` beside the gradient, and its circuit draws the counts. Biases and batch
+The layer keeps the vectors *d* and *x*, and its circuit draws the meetings of their pulses. Biases and batch
 normalisation are digital and follow plain SGD.
 
 Source: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016).
@@ -25,7 +25,7 @@ from torch import nn
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import param
-from nanoneurons.core.update import Update
+from nanoneurons.core.update import OuterProducts
 from nanoneurons.learning._analog import InPlaceState, require_graded
 from nanoneurons.learning._rule import Rule, RuleState
 
@@ -66,7 +66,7 @@ class AnalogSgd(Rule):
         require_graded(circuit, "analog-sgd")
 
     def start(self, network: nn.Module, steps_per_epoch: int, epochs: int) -> RuleState:
-        """Make every device layer keep its activity, and set the learning rates."""
+        """Make every device layer keep its error and input vectors, and set the learning rates."""
         return _State(network, self.lr, self.digital_lr, self.final, steps_per_epoch * epochs)
 
 
@@ -74,17 +74,19 @@ class _State(InPlaceState):
     def begin(self, generator: torch.Generator) -> None:
         super().begin(generator)
         for layer in self.device_layers:
-            layer.track_activity = True
-            layer.activity = None
+            layer.keep_factors = True
+            layer.factors = []
 
     @torch.no_grad()
     def step(self, generator: torch.Generator) -> None:
         for layer, rate in zip(self.device_layers, self.rates, strict=True):
-            grad, activity = layer.weight.grad, layer.activity
-            layer.activity = None
-            if grad is None or activity is None:
-                continue
-            layer.weight.grad = None  # scaled in place below, so it must not be read as a gradient again
-            rate *= self.factor
-            layer.apply_update(Update(grad.mul_(-rate), "weight", activity.mul_(rate)), generator)
+            for errors, inputs in layer.factors:
+                shape = tuple(layer.weight.shape)
+                layer.apply_update(OuterProducts(errors, inputs, -rate * self.factor, shape), generator)
+            layer.factors = []
         self.advance()
+
+    def finish(self) -> None:
+        """Layers compute gradients again."""
+        for layer in self.device_layers:
+            layer.keep_factors = False
