@@ -190,8 +190,9 @@ def test_input_converter(resolution):
 def test_output_converter_equals_tensor_arithmetic(resolution, shared):
     y = torch.randn(3, 7, 20, generator=generator_for(1)) * 4
     scale = torch.rand((7, 1) if shared else (3, 7, 1), generator=generator_for(2)) + 0.5
-    for sigma in (0.0, 0.06, torch.rand(scale.shape, generator=generator_for(3)) + 0.01):
-        arguments = (y, scale, sigma, 3.0, resolution, 12345)
+    squares = torch.rand(scale.shape, generator=generator_for(3)) * 9
+    for cell, noise in ((0.0, 0.0), (0.0, 0.06), (0.1, 0.0), (0.1, 0.06)):
+        arguments = (y, scale, squares, cell, noise, 3.0, resolution, 12345)
         fused, plain = converters.convert_output(*arguments), converters.convert_output_plain(*arguments)
         if resolution:
             step = 2 * 3.0 * resolution * 1.5

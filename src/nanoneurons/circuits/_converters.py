@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 import torch
 
-from nanoneurons.core.random import chip_shape, normal, normal_at, start_of
+from nanoneurons.core.random import normal, normal_at, start_of
 
 __all__ = ["convert_input", "convert_input_plain", "convert_output", "convert_output_plain"]
 
@@ -63,33 +65,37 @@ def _quantise_rows(x, resolution, out, full, squares):  # pragma: no cover - com
 
 def convert_output(
     y: torch.Tensor,
-    scale: torch.Tensor | float,
-    sigma: torch.Tensor | float,
+    scale: torch.Tensor,
+    squares: torch.Tensor,
+    cell: float,
+    noise: float,
     bound: float,
     resolution: float,
     key: int,
 ) -> torch.Tensor:
-    """Add noise of `sigma`, hold within `bound`, round to a grid of ``2 bound resolution``; all in units of `scale`.
+    """Add noise, hold within `bound`, round to a grid of ``2 bound resolution``; all in units of `scale`.
 
-    `scale` and `sigma` are numbers, or tensors ``(..., 1)`` with or without the chip axis of `y`.
+    The noise has sd ``sqrt(cell**2 squares + noise**2)``. `scale` and `squares` are ``(..., 1)``, with or without
+    the chip axis of `y`.
     """
     if y.device.type != "cpu" or y.dtype != torch.float32:
-        return convert_output_plain(y, scale, sigma, bound, resolution, key)
-    chips, cells = chip_shape(tuple(y.shape))
-    n = y.shape[-1] if y.dim() > 1 else 1
-    flat = (chips, cells // max(n, 1), n)
-    per_row = [t.reshape(-1).numpy() if torch.is_tensor(t) else np.full(1, t, np.float32) for t in (scale, sigma)]
+        return convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key)
+    n = y.shape[-1]
+    chips = y.shape[0] if y.dim() > 1 else 1
     out = torch.empty(y.shape)
-    source, target = y.contiguous().view(flat).numpy(), out.view(flat).numpy()
-    _convert_rows(source, *per_row, np.float32(bound), np.float32(resolution), np.uint64(key), target)
+    flat = (chips, -1, n)
+    source, target = y.detach().contiguous().numpy().reshape(flat), out.numpy().reshape(flat)
+    per_row = scale.numpy().reshape(-1), squares.numpy().reshape(-1)
+    numbers = (np.float32(v) for v in (cell * cell, noise * noise, bound, resolution))
+    _convert_rows(source, *per_row, *numbers, np.uint64(key), target)
     return out
 
 
-def convert_output_plain(y, scale, sigma, bound, resolution, key):
+def convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key):
     """Reference of `convert_output`."""
     v = y / scale
-    if torch.is_tensor(sigma) or sigma > 0:
-        v = v + sigma * normal(key, tuple(y.shape), 0, y.device)
+    if cell > 0 or noise > 0:
+        v = v + (cell * cell * squares + noise * noise).sqrt() * normal(key, tuple(y.shape), 0, y.device)
     if resolution > 0:
         step = 2 * bound * resolution
         v = (v.clamp(-bound, bound) / step).round() * step
@@ -97,14 +103,16 @@ def convert_output_plain(y, scale, sigma, bound, resolution, key):
 
 
 @numba.njit(cache=True)
-def _convert_rows(y, scale, sigma, bound, resolution, key, out):  # pragma: no cover - compiled
+def _convert_rows(y, scale, squares, cell, noise, bound, resolution, key, out):  # pragma: no cover - compiled
     chips, rows, n = y.shape
     step = np.float32(2.0) * bound * resolution
+    back = np.float32(1.0) / step if resolution > 0 else np.float32(0.0)
     for chip in range(chips):
         stream = start_of(key, chip, 0)
         for r in range(rows):
             row = chip * rows + r  # one scale may serve all rows, or the rows of all chips alike
-            unit, sd = scale[row % scale.size], sigma[row % sigma.size]
+            unit = scale[row % scale.size]
+            sd = np.float32(math.sqrt(cell * squares[row % squares.size] + noise))
             inverse = np.float32(1.0) / unit
             if sd > 0:
                 for j in range(n):
@@ -113,7 +121,6 @@ def _convert_rows(y, scale, sigma, bound, resolution, key, out):  # pragma: no c
                 for j in range(n):
                     out[chip, r, j] = y[chip, r, j] * inverse
             if resolution > 0:
-                back = np.float32(1.0) / step
                 for j in range(n):
                     v = min(max(out[chip, r, j], -bound), bound)
                     out[chip, r, j] = np.rint(v * back) * step * unit

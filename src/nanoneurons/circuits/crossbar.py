@@ -273,7 +273,7 @@ class Crossbar(Circuit):
         y: torch.Tensor,
         sum_of_squares: torch.Tensor,
         generator: torch.Generator | None,
-        scale: torch.Tensor | float = 1.0,
+        scale: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Outputs (last axis) with read noise, amplifier noise and analog-to-digital conversion.
 
@@ -281,17 +281,17 @@ class Crossbar(Circuit):
             y: exact products, ``(..., out)``.
             sum_of_squares: sum of squared inputs ``(..., 1)`` in units of the full scale.
             generator: noise stream; None reads without noise.
-            scale: what one full input through one full weight is in units of `y`, ``(..., 1)``.
+            scale: what one full input through one full weight is in units of `y`, ``(..., 1)``; 1 when not given.
         """
         cell = self.device.read_sigma() * math.sqrt(2 if self.paired else 1) / self._siemens
         noisy = generator is not None and (cell > 0 or self.output_noise > 0)
         if not noisy and self.adc_resolution == 0:
             return y
-        sigma: torch.Tensor | float = self.output_noise if noisy else 0.0
-        if noisy and cell > 0:
-            sigma = sum_of_squares.mul(cell**2).add_(self.output_noise**2).sqrt_()
-        key = draw_key(generator) if noisy and generator is not None else 0
-        return converters.convert_output(y, scale, sigma, self.adc_range, self.adc_resolution, key)
+        scale = torch.ones(1) if scale is None else scale
+        spread, key = (0.0, 0.0), 0
+        if noisy and generator is not None:
+            spread, key = (cell, self.output_noise), draw_key(generator)
+        return converters.convert_output(y, scale, sum_of_squares, *spread, self.adc_range, self.adc_resolution, key)
 
     # -- energy ---------------------------------------------------------------------------------------
 

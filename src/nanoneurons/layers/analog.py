@@ -76,6 +76,8 @@ class _AnalogLayer(DeviceLayer):
 
     def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """``x W^T`` through the devices if there are any, exactly otherwise."""
+        if self.fabricated and not torch.is_grad_enabled():
+            return self.array_product(x, weight)
         if self.fabricated or self.keep_factors:
             return _ArrayProduct.apply(x, weight, self)  # type: ignore[no-any-return]
         return torch.matmul(x, weight.transpose(-2, -1))

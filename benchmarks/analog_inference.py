@@ -1,0 +1,62 @@
+"""Inference of 784-256-128-10 through a crossbar with read noise and 8-bit converters, against plain torch.
+
+Both sides start from the same images and end in logits, without gradients; ours converts every layer's inputs and
+outputs and adds the read noise of every device and the amplifiers' noise, drawn anew for every product.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+
+import torch
+from _bench import Result, arguments, compare, one_thread, report
+from analog_training import images
+from torch import nn
+
+from nanoneurons.circuits.crossbar import Crossbar
+from nanoneurons.core.random import generator_for
+from nanoneurons.devices import get
+from nanoneurons.layers.analog import AnalogLinear
+
+SIZES = (784, 256, 128, 10)
+PRESET = "pulsed:reram-es"
+BITS = 8
+TARGET = 0.5
+
+
+def network(layer) -> nn.Sequential:
+    """The network with a given kind of linear layer."""
+    parts: list[nn.Module] = []
+    for i, (n, m) in enumerate(itertools.pairwise(SIZES)):
+        parts += [layer(n, m, i), nn.ReLU()]
+    return nn.Sequential(*parts[:-1]).eval()
+
+
+def main() -> None:
+    """Run and print."""
+    args = arguments(__doc__.splitlines()[0])
+    one_thread()
+    step = 1 / (2**BITS - 2)
+    circuit = Crossbar(get(PRESET, read_noise=0.01), dac_resolution=step, adc_resolution=step)
+    assert circuit.device.read_sigma() > 0
+    assert circuit.output_noise > 0
+    ours = network(lambda n, m, i: AnalogLinear(n, m, circuit=circuit, seed=i))
+    for layer in ours:
+        if isinstance(layer, AnalogLinear):
+            layer.fabricate(generator_for(0, "benchmark", layer.in_features))
+    plain = network(lambda n, m, i: nn.Linear(n, m))
+    rounds = 30 if args.quick else 200
+    results = []
+    with torch.no_grad():
+        for batch in (64, 256, 1000):
+            x, _, what = images(batch)
+            seconds = compare(lambda x=x: ours(x), lambda x=x: plain(x), rounds=rounds, take=statistics.median)
+            ratio = seconds[1] / seconds[0]
+            name = f"inference, {BITS}-bit converters and read noise, batch {batch}"
+            results.append(Result(name, *seconds, ratio, TARGET, False, note=f"{what}; median of {rounds} rounds"))
+    report(results, args.json)
+
+
+if __name__ == "__main__":
+    main()
