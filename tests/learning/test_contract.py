@@ -62,18 +62,18 @@ def test_declares_itself(name):
 @pytest.mark.parametrize(("name", "circuit_name", "spec"), CASES)
 def test_runs_or_is_refused_with_a_reason(name, circuit_name, spec):
     rule = learning.get(name)
-    circuit = circuits.catalogue[circuit_name](device=devices.get(spec))
     legacy = np.random.get_state  # the global state is what must not move
     numpy_before = legacy()[1].copy()
     state = torch.get_rng_state()
-    try:
+    try:  # nothing is fabricated before circuit and rule have agreed
+        circuit = circuits.catalogue[circuit_name](device=devices.get(spec))
         rule.accept(circuit)
-        chips, before, record = train(rule, circuit)
     except RefusedError as error:
         reason = str(error)
         assert "\n" not in reason
         assert len(reason.split()) >= 6, f"not a reason: {reason}"
         return
+    chips, before, record = train(rule, circuit)
     assert np.isfinite(record["loss"])
     x, y = task()
     accuracy = learning.accuracy(chips, x, y)

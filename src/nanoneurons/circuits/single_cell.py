@@ -54,6 +54,14 @@ class SingleCell(Circuit):
     title: ClassVar[str] = "single cell read against a threshold (1T1R)"
     binary: ClassVar[bool] = True
 
+    def check(self) -> None:
+        """Refuse devices that cannot be written back."""
+        if set(self.device.directions) != {-1, 1}:
+            raise RefusedError(
+                f"{self.device.title}: pulses move it one way only, so a single cell cannot go back; "
+                "use the circuit 'differential-pair'"
+            )
+
     @property
     def threshold(self) -> float:
         """Reference conductance in S."""
@@ -64,7 +72,6 @@ class SingleCell(Circuit):
 
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
         """Fabricate the devices of a matrix of `shape` ``(*chips, out, in)``."""
-        self._accept()
         return {"cell." + name: value for name, value in self.device.init(shape, generator).items()}
 
     def program(self, state: State, target: torch.Tensor, generator: torch.Generator) -> State:
@@ -108,19 +115,11 @@ class SingleCell(Circuit):
         return float(target.numel()) * (self.write_pulses if self.device.graded else 1)
 
     def _pulse(self, state: State, change: torch.Tensor, generator: torch.Generator) -> State:
-        self._accept()
         cells = _cells(state)
         shape = self.device.read(cells).shape
         drive = change if self.device.drive_effect > 0 else -change
         stepped = self.device.step(cells, drive.expand(shape), 0.0, generator)
         return {"cell." + name: value for name, value in stepped.items()}
-
-    def _accept(self) -> None:
-        if set(self.device.directions) != {-1, 1}:
-            raise RefusedError(
-                f"{self.device.title}: pulses move it one way only, so a single cell cannot go back; "
-                "use the circuit 'differential-pair'"
-            )
 
     def weights(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Weights -1 and +1 as sensed, float32, shape ``(*chips, out, in)``."""
