@@ -116,7 +116,9 @@ def main() -> None:
     with torch.no_grad():
         right = [float((side.net(x[:5000]).argmax(1) == y[:5000]).float().mean()) for side in (analog, plain)]
     learnt = f"accuracy on 5,000 of the images {100 * right[0]:.1f} %, plain torch {100 * right[1]:.1f} %"
-    note = f"{what}; {learnt}; {pulses / ((rounds + 1) * chunk) / cells:.2f} pulses per device and step; aihwkit 1.2: 5.1"
+    note = (
+        f"{what}; {learnt}; {pulses / ((rounds + 1) * chunk) / cells:.2f} pulses per device and step; aihwkit 1.2: 5.1"
+    )
     report(
         [
             Result(

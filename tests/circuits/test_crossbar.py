@@ -35,13 +35,13 @@ def test_weight_of_a_conductance():
     """W = r / sqrt(n) (G - G0) / (half range): idealised device, 25 uS at 0, 5 uS per unit of weight."""
     circuit = clean()
     state = circuit.init(SHAPE, generator_for(1))
-    expected = 5 / math.sqrt(30) * (circuit.device.conductance(
+    expected = 8 / math.sqrt(30) * (circuit.device.conductance(
         {name.removeprefix("cell."): value for name, value in state.items()}
     ) - 25e-6) / 5e-6  # fmt: skip
     torch.testing.assert_close(circuit.weights(state), expected, rtol=1e-4, atol=1e-6)
-    assert circuit.weight_unit(SHAPE) == circuit.weight_unit((20, 30)) == pytest.approx(5 / math.sqrt(30))
-    assert circuit.weight_unit((2, 8, 3, 5, 5)) == pytest.approx(5 / math.sqrt(75))  # a kernel, with chips
-    assert circuit.weight_unit((8, 3, 5, 5)) == pytest.approx(5 / math.sqrt(75))
+    assert circuit.weight_unit(SHAPE) == circuit.weight_unit((20, 30)) == pytest.approx(8 / math.sqrt(30))
+    assert circuit.weight_unit((2, 8, 3, 5, 5)) == pytest.approx(8 / math.sqrt(75))  # a kernel, with chips
+    assert circuit.weight_unit((8, 3, 5, 5)) == pytest.approx(8 / math.sqrt(75))
 
 
 def test_one_way_devices_need_a_pair():
