@@ -97,21 +97,32 @@ def conditions_figure(operating: Mapping[str, np.ndarray], losses: Mapping[str, 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         order = np.argsort(operating["1t1r"])
+        narrow = canvas.get_figwidth() < 5
+        aside = 0.8 / sum(map(len, losses.values()))  # beside each other, so that none hides another
+        place = -0.4 - aside / 2
         for (where, by_rate), marker in zip(losses.items(), ("s", "o"), strict=True):
             for (trained, table), colour in zip(by_rate.items(), _COLOURS, strict=False):
+                place += aside
                 spread = table.std(0, ddof=1) if len(table) > 1 else np.zeros(table.shape[1])
                 ax.errorbar(
-                    np.arange(len(order)), table.mean(0)[order], yerr=spread[order], fmt=marker, ms=5, color=colour,
-                    mfc="white" if where == "1t1r" else colour, capsize=2,
+                    np.arange(len(order)) + place, table.mean(0)[order], yerr=spread[order], fmt=marker,
+                    ms=2 if narrow else 4, color=colour, mfc="white" if where == "1t1r" else colour, lw=0.8,
                     label=f"{where.upper()}, {_training(trained)}",
                 )  # fmt: skip
         ax.axhline(0, color="#222222", lw=0.8)
         ax.axhline(1, color="#222222", lw=0.8, ls=":")
         ax.set_yscale("symlog", linthresh=0.1)
-        ax.set_xticks(range(len(order)), [f"{100 * r:.2g}" for r in operating["1t1r"][order]], rotation=60)
+        labels = [f"{100 * r:.2g}" for r in operating["1t1r"][order]]
+        ax.set_xticks(range(len(order)), labels, rotation=90 if narrow else 60)
+        ax.set_xticks(np.arange(len(order) + 1) - 0.5, minor=True)
+        ax.grid(False, axis="x")
+        ax.grid(True, axis="x", which="minor")
+        ax.tick_params(axis="x", which="minor", length=0)
         ax.set_xlabel("measured error rate of single devices (%)")
         ax.set_ylabel("loss of test accuracy (points)")
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(
+            frameon=False, fontsize="small", ncols=2 if narrow else 3, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        )
 
     caption = (
         "Accuracy lost at the 17 measured programming conditions, read as single cells (open squares) or as pairs "
