@@ -6,31 +6,18 @@ outputs and adds the read noise of every device and the amplifiers' noise, drawn
 
 from __future__ import annotations
 
-import itertools
 import statistics
 
 import torch
 from _bench import Result, arguments, compare, one_thread, report
-from analog_training import images
-from torch import nn
+from analog_training import PRESET, analog_network, images, plain_network
 
 from nanoneurons.circuits.crossbar import Crossbar
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices import get
-from nanoneurons.layers.analog import AnalogLinear
 
-SIZES = (784, 256, 128, 10)
-PRESET = "pulsed:reram-es"
 BITS = 8
 TARGET = 0.5
-
-
-def network(layer) -> nn.Sequential:
-    """The network with a given kind of linear layer."""
-    parts: list[nn.Module] = []
-    for i, (n, m) in enumerate(itertools.pairwise(SIZES)):
-        parts += [layer(n, m, i), nn.ReLU()]
-    return nn.Sequential(*parts[:-1]).eval()
 
 
 def main() -> None:
@@ -41,11 +28,8 @@ def main() -> None:
     circuit = Crossbar(get(PRESET, read_noise=0.01), dac_resolution=step, adc_resolution=step)
     assert circuit.device.read_sigma() > 0
     assert circuit.output_noise > 0
-    ours = network(lambda n, m, i: AnalogLinear(n, m, circuit=circuit, seed=i))
-    for layer in ours:
-        if isinstance(layer, AnalogLinear):
-            layer.fabricate(generator_for(0, "benchmark", layer.in_features))
-    plain = network(lambda n, m, i: nn.Linear(n, m))
+    ours, plain = analog_network(circuit).eval(), plain_network().eval()
+    ours.fabricate(generator_for(0, "benchmark"))
     rounds = 30 if args.quick else 200
     results = []
     with torch.no_grad():

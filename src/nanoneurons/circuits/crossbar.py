@@ -125,12 +125,7 @@ class Crossbar(Circuit):
 
     def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes; the expected number for stochastic trains and random rounding."""
-        if isinstance(update, OuterProducts):
-            return self._pulsed * update.total() / self.pulse_weight(update.shape)
-        if update.unit == "pulses":
-            return self._pulsed * float(update.change.abs().sum())
-        moved = update.change.abs() if update.activity is None else update.activity
-        return self._pulsed * float(moved.sum()) / self.pulse_weight(tuple(update.change.shape))
+        return self._pulsed * super().pulses_of(update)
 
     @property
     def _pulsed(self) -> int:

@@ -111,9 +111,7 @@ class DifferentialPair(Circuit):
 
     def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes: on one branch of graded devices, on both of others."""
-        if isinstance(update, OuterProducts):
-            update = update.dense(with_activity=False)
-        if update.unit == "pulses" and self.device.graded:
+        if isinstance(update, OuterProducts) or (update.unit == "pulses" and self.device.graded):
             return super().pulses_of(update)
         return float((update.change != 0).sum()) * self._pulses_per_bit
 

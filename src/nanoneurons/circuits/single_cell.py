@@ -104,9 +104,7 @@ class SingleCell(Circuit):
 
     def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes."""
-        if isinstance(update, OuterProducts):
-            update = update.dense(with_activity=False)
-        if update.unit == "pulses" and self.device.graded:
+        if isinstance(update, OuterProducts) or (update.unit == "pulses" and self.device.graded):
             return super().pulses_of(update)
         return float((update.change != 0).sum()) * (self.write_pulses if self.device.graded else 1)
 

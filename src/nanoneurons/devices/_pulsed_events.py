@@ -12,7 +12,7 @@ import math
 import numba
 import numpy as np
 
-from nanoneurons.core.random import normal_of, start_of, turned, word_at
+from nanoneurons.core.random import GOLDEN, normal_of, start_of, turned, word_at
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.devices import _pulsed_steps as steps
 from nanoneurons.physics.coincidences import alias_table, pick, poisson
@@ -23,19 +23,16 @@ __all__ = ["SPARSE", "outer_train"]
 SPARSE = 1.0  # pulses per cell and mini-batch up to which they are drawn one by one
 _TABLES = 1 << 17  # most entries of the columns' tables, which stay in the cache
 _CHUNK = 256  # pulses of a row that are drawn, gathered and applied together
-_GOLDEN, _WORD = 0x9E3779B97F4A7C15, 2**62 - 1
+_WORD = 2**62 - 1
 
 
-def outer_train(kind, cell, c, update: OuterProducts, per_unit: float, key: int) -> float:
+def outer_train(kind, cell, c, update: OuterProducts, per_unit: float, key: int) -> None:
     r"""Apply the trains of a mini-batch, in place: Poisson(\|per_unit\| sum_b \|d_bi\| \|x_bj\|) pulses to cell (i, j).
 
     Args:
         cell: state, shape ``(*chips, out, in)``; its weight and visible weight are changed.
         per_unit: mean pulses at ``|d||x| = 1``; where it is negative, a pulse goes up where the signs of error
             and input differ, else where they agree.
-
-    Returns:
-        Expected number of pulses, all chips together.
     """
     errors, inputs = update.errors.contiguous(), update.inputs.contiguous()
     if cell["weight"].dim() == 2:
@@ -55,13 +52,11 @@ def outer_train(kind, cell, c, update: OuterProducts, per_unit: float, key: int)
             d, x = errors[chip].transpose(0, 1), inputs[chip if len(inputs) > 1 else 0]
             own = {name: value[chip] for name, value in cell.items()}
             change, activity = (d @ x).mul_(math.copysign(1.0, per_unit)), d.abs() @ x.abs()
-            moved = steps.random_train(kind, own, c, change, activity, abs(per_unit), key ^ (chip * _GOLDEN & _WORD))
+            moved = steps.random_train(kind, own, c, change, activity, abs(per_unit), key ^ (chip * GOLDEN & _WORD))
             for name, value in zip(("weight", "visible"), moved, strict=True):
                 own[name].copy_(value)
-    total = sum(map(abs, means))
-    if not math.isfinite(total):
+    if not all(map(math.isfinite, means)):
         refuse()
-    return total
 
 
 _NONE = np.zeros((1, 1, 1), np.float32)

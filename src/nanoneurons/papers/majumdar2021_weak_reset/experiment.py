@@ -161,7 +161,9 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
 def _rows(config: Config, results: dict[str, dict], task: str, name: str) -> list[Quantity]:
     table = _table(config, results, task)
     seeds = config.seeds
-    note = "" if task == "main" else f"network and images: {_CIFAR[config.cifar].network}, {config.cifar}"
+    setting = config if task == "main" else _CIFAR[config.cifar]
+    note = f"accuracies are means of the last {setting.averaged} epochs"
+    note += "" if task == "main" else f"; network and images: {setting.network}, {config.cifar}"
 
     def row(quantity: str, values: np.ndarray, unit: str) -> Quantity:
         spread = float(values.std(ddof=1)) if len(values) > 1 else None
