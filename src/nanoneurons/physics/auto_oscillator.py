@@ -1,0 +1,148 @@
+"""The universal auto-oscillator of Slavin and Tiberkevich: equation of motion and closed forms.
+
+A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45, 1875 (2009).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from nanoneurons.solvers import Equation
+from nanoneurons.solvers.ops import sqrt
+
+__all__ = ["AUTO_OSCILLATOR", "AutoOscillator"]
+
+Value = float | torch.Tensor
+
+
+def _rhs(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal, current, fx, fy):
+    p = x * x + y * y
+    turn = omega0 - frame + shift * p
+    grow = sigma * current * (1.0 - p) - damping * (1.0 + q * p + q2 * p * p)
+    return grow * x + turn * y + fx, grow * y - turn * x + fy
+
+
+def _noise(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal):
+    p = x * x + y * y
+    amplitude = sqrt(damping * (1.0 + q * p + q2 * p * p) * thermal / (omega0 + shift * p))
+    return amplitude, amplitude
+
+
+def _emits(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal):
+    return x, y
+
+
+AUTO_OSCILLATOR = Equation(
+    name="auto-oscillator",
+    states=("x", "y"),
+    parameters=("omega0", "frame", "shift", "damping", "q", "q2", "sigma", "thermal"),
+    inputs=("current", "fx", "fy"),
+    rhs=_rhs,
+    noise=_noise,
+    noisy=("fx", "fy"),
+    emits=_emits,
+    incoming=("fx", "fy"),
+)
+"""dc/dt = -i (omega0 + N p - frame) c - Gamma_G (1 + Q p + Q' p^2) c + sigma I (1 - p) c + f,  c = x + i y, p = |c|^2.
+
+In a frame that rotates at the angular frequency ``frame``; a tone at omega_e is then a tone at omega_e - frame, and a
+coupling is unchanged. Noise f is thermal: <f f*> = 2 D delta, D = Gamma_+(p) k_B T / (lambda omega(p)), with
+``thermal`` = k_B T / lambda in rad/s. Not modelled: internal modes, noise of the current.
+"""
+
+
+@dataclass(frozen=True)
+class AutoOscillator:
+    """Parameters of auto-oscillators, numbers or tensors of shape ``(chips | 1, devices | 1)``, and their closed forms.
+
+    omega(p) = omega0 + N p,  Gamma_+ = Gamma_G (1 + Q p + Q' p^2),  Gamma_- = sigma I (1 - p)
+
+    Args:
+        omega0: angular frequency at zero amplitude in rad/s.
+        shift: N, nonlinear frequency shift in rad/s per unit of power p; negative for in-plane films.
+        damping: Gamma_G in 1/s.
+        q: Q, first coefficient of nonlinear damping.
+        sigma: spin-torque efficiency in 1/(A s).
+        q2: Q', second coefficient of nonlinear damping.
+        thermal: k_B T / lambda in rad/s, lambda = V M_0 / gamma; 0 without noise.
+    """
+
+    omega0: Value
+    shift: Value
+    damping: Value
+    q: Value
+    sigma: Value
+    q2: Value = 0.0
+    thermal: Value = 0.0
+
+    def parameters(self, frame: Value = 0.0) -> dict[str, Value]:
+        """Parameters of `AUTO_OSCILLATOR` in a frame rotating at `frame` rad/s."""
+        names = ("omega0", "shift", "damping", "q", "q2", "sigma", "thermal")
+        return {"frame": frame, **{name: getattr(self, name) for name in names}}
+
+    def threshold_current(self) -> Value:
+        """I_th = Gamma_G / sigma in A."""
+        return self.damping / self.sigma
+
+    def supercriticality(self, current: Value) -> torch.Tensor:
+        """z = I / I_th."""
+        return torch.as_tensor(current, dtype=torch.float64) / self.threshold_current()
+
+    def power(self, current: Value) -> torch.Tensor:
+        """Stationary p0 = (z - 1) / (z + Q) for Q' = 0, in general where Gamma_+(p) = Gamma_-(p); 0 below I_th."""
+        z = self.supercriticality(current)
+        over = torch.clamp(z - 1, min=0.0)
+        b = z + self.q
+        return 2 * over / (b + torch.sqrt(b * b + 4 * self.q2 * over))
+
+    def amplitude_rate(self, current: Value) -> torch.Tensor:
+        """Gamma_p = p0 (dGamma_+/dp - dGamma_-/dp) in 1/s; dp decays as exp(-2 Gamma_p t)."""
+        p = self.power(current)
+        return p * self.damping * (self.q + 2 * self.q2 * p + self.supercriticality(current))
+
+    def relaxation_time(self, current: Value) -> torch.Tensor:
+        """Time constant in s of a small deviation of the power: 1 / (2 Gamma_p); 1 / (2 Gamma_G (1 - z)) below I_th."""
+        z = self.supercriticality(current)
+        below = self.damping * (1 - z)
+        return 1 / (2 * torch.where(z > 1, self.amplitude_rate(current), below))
+
+    def angular_frequency(self, current: Value) -> torch.Tensor:
+        """omega0 + N p0 in rad/s."""
+        return self.omega0 + self.shift * self.power(current)
+
+    def nonlinearity(self, current: Value) -> torch.Tensor:
+        """nu = N p0 / Gamma_p, how much the frequency follows the amplitude; keeps its finite limit at threshold."""
+        z = self.supercriticality(current)
+        return self.shift / (self.damping * (self.q + 2 * self.q2 * self.power(current) + z))
+
+    def locking_range(self, current: Value, injected: Value) -> torch.Tensor:
+        """Half the range in rad/s over which a weak tone of amplitude F locks: (F / sqrt p0) sqrt(1 + nu^2)."""
+        nu = self.nonlinearity(current)
+        return injected / torch.sqrt(self.power(current)) * torch.sqrt(1 + nu * nu)
+
+    def energy_ratio(self, current: Value) -> torch.Tensor:
+        """E(p0) / lambda = omega0 p0 + N p0^2 / 2 in rad/s."""
+        p = self.power(current)
+        return self.omega0 * p + 0.5 * self.shift * p * p
+
+    def linewidth(self, current: Value) -> torch.Tensor:
+        """Full width at half maximum of the emitted line in Hz; NaN where neither closed form holds.
+
+        Below threshold (Gamma_+ - Gamma_-) / pi, far above it (1 + nu^2) Gamma_+(p0) k_B T / (2 pi E(p0)). The latter
+        is given where it is below a fifth of Gamma_p / pi (the amplitude must follow faster than the phase
+        diffuses), the former where the thermal power is below a fifth of what would change the damping by its own size.
+        """
+        z = self.supercriticality(current)
+        p = self.power(current)
+        nu = self.nonlinearity(current)
+        positive = self.damping * (1 + self.q * p + self.q2 * p * p)
+        above = (1 + nu * nu) * positive * self.thermal / self.energy_ratio(current) / (2 * math.pi)
+        below = self.damping * (1 - z) / math.pi
+        fluctuating = self.thermal / self.omega0 / torch.clamp(1 - z, min=1e-12)  # <p> below threshold
+        nan = torch.full_like(z, math.nan)
+        above = torch.where(above < 0.2 * self.amplitude_rate(current) / math.pi, above, nan)
+        below = torch.where(fluctuating * (self.q + z) < 0.2 * (1 - z), below, nan)
+        return torch.where(z > 1, above, below)
