@@ -246,7 +246,7 @@ def test_kernels_compile_once_and_survive_an_unwritable_folder(tmp_path, monkeyp
     from nanoneurons.solvers import _kernels
     from nanoneurons.solvers._codegen import Shape
 
-    monkeypatch.setattr(_kernels, "_folder", lambda: tmp_path / "file" / "below")
+    monkeypatch.setattr(_kernels, "_folders", lambda: [tmp_path / "file" / "below"])
     (tmp_path / "file").write_text("no folder")
     equation = Equation("alone", ("x",), ("rate",), ("push",), _runaway)
     compiled = _kernels.kernel(equation, Shape("euler"))

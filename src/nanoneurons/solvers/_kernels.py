@@ -12,19 +12,22 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from nanoneurons.core.errors import StoreError
+
 from ._codegen import Shape, source
 from ._equation import Equation
 
 __all__ = ["kernel"]
 
 
-def _folder() -> Path:
+def _folders() -> list[Path]:
+    """Where kernels may lie, as Numba looks for its cache: named, beside this file, the user's cache, temporary."""
     named = os.environ.get("NUMBA_CACHE_DIR")
     if named:
-        return Path(named) / "nanoneurons-kernels"
+        return [Path(named) / "nanoneurons-kernels"]
     import pooch
 
-    return Path(pooch.os_cache("nanoneurons")) / "kernels"
+    return [Path(__file__).parent / "__pycache__" / "kernels", Path(pooch.os_cache("nanoneurons")) / "kernels"]
 
 
 @cache
@@ -35,13 +38,14 @@ def kernel(equation: Equation, shape: Shape) -> Callable[..., None]:
     name = f"nanoneurons_kernel_{digest}"
     if name in sys.modules:
         return sys.modules[name].kernel
-    path = _folder() / f"{name}.py"
-    try:
-        _write(path, text)
-    except OSError:  # no folder of the user can be written: compile for this process only
-        path = Path(tempfile.mkdtemp(prefix="nanoneurons-")) / f"{name}.py"
-        _write(path, text)
-    return _import(name, path).kernel
+    for folder in (*_folders(), Path(tempfile.gettempdir()) / f"nanoneurons-kernels-{os.getpid()}"):
+        path = folder / f"{name}.py"
+        try:
+            _write(path, text)
+        except OSError:
+            continue
+        return _import(name, path).kernel
+    raise StoreError("no folder can be written for compiled kernels; set NUMBA_CACHE_DIR to one")
 
 
 def _write(path: Path, text: str) -> None:
