@@ -10,12 +10,12 @@ import torch
 from nanoneurons.core.energy import Price
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices import CONTRACT, Device
+from nanoneurons.devices import CONTRACT, MemoryDevice
 from nanoneurons.devices._contract import ContractError
 
 
 @dataclass(frozen=True)
-class Good(Device):
+class Good(MemoryDevice):
     """Conductance in siemens, a noisy step per pulse."""
 
     title: ClassVar[str] = "good"

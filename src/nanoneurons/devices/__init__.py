@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from ._catalogue import catalogue, get, presets
 from ._contract import CONTRACT
-from ._device import Device, State
+from ._device import Device, MemoryDevice, OscillatorDevice, State
 
-__all__ = ["CONTRACT", "Device", "State", "catalogue", "get", "presets"]
+__all__ = ["CONTRACT", "Device", "MemoryDevice", "OscillatorDevice", "State", "catalogue", "get", "presets"]
