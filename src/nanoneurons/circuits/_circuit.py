@@ -39,7 +39,7 @@ class Circuit(Parameterized, ABC):
         if not isinstance(self.device, MemoryDevice):
             name, kind = type(self.device).__name__, getattr(self.device, "kind", "unknown")
             raise RefusedError(
-                f"{name} (kind {kind!r}) has no conductance that holds a weight, so a {self.title} cannot be made of it; "
+                f"{name} (kind {kind!r}) has no conductance that holds a weight, so it makes no {self.title}; "
                 "use a device of kind 'memory'"
             )
         super().__post_init__()
