@@ -10,12 +10,11 @@ import torch
 from nanoneurons.core.energy import Price
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices import CONTRACT, Device
-from nanoneurons.devices._contract import ContractError
+from nanoneurons.devices import ContractError, MemoryDevice, contract
 
 
 @dataclass(frozen=True)
-class Good(Device):
+class Good(MemoryDevice):
     """Conductance in siemens, a noisy step per pulse."""
 
     title: ClassVar[str] = "good"
@@ -97,6 +96,27 @@ class Shapeless(Good):
 class Negative(Good):
     def read(self, state, generator=None):
         return state["g"] - 2
+
+
+class NotANumber(Good):
+    def read(self, state, generator=None):
+        return state["g"] / 0.0
+
+
+class Restless(Good):
+    count: ClassVar[list] = [0]
+
+    def read(self, state, generator=None):
+        self.count[0] += 1
+        return state["g"] + 0.001 * self.count[0]
+
+
+class Wordless(Good):
+    kind: ClassVar[str] = ""
+
+
+class Sideways(Good):
+    directions: ClassVar = (2,)
 
 
 class InPlace(Good):
@@ -183,7 +203,7 @@ class StubbornImperfection(Good):
         return dataclasses.replace(self)
 
 
-@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", contract(Good()), ids=lambda check: check.__name__)
 def test_a_good_device_passes(check):
     check(Good())
 
@@ -197,7 +217,11 @@ def test_a_good_device_passes(check):
         (NoSource, "parameters_are_declared"),
         (AcceptsAnything, "refuses_bad_values"),
         (Shapeless, "state_starts_with_shape"),
-        (Negative, "reads_are_physical"),
+        (Wordless, "declares_itself"),
+        (Sideways, "declares_its_pulses"),
+        (Negative, "conductances_are_physical"),
+        (NotANumber, "reads_are_finite"),
+        (Restless, "reads_are_finite"),
         (InPlace, "arguments_are_left_alone"),
         (EatsItsDrive, "arguments_are_left_alone"),
         (OwnGenerator, "equal_generators_give_equal_results"),
@@ -214,12 +238,18 @@ def test_a_good_device_passes(check):
     ],
 )
 def test_a_broken_promise_is_caught(device, check):
-    (found,) = [c for c in CONTRACT if c.__name__ == check]
+    (found,) = [c for c in contract(Good()) if c.__name__ == check]
     with pytest.raises(ContractError, match=device.__name__):
         found(device())
 
 
+def test_every_check_has_a_mutant(request):
+    (mark,) = request.node.parent.obj.test_a_broken_promise_is_caught.pytestmark
+    covered = {check for _, check in mark.args[1]} | {"has_defaults"}
+    assert covered == {check.__name__ for check in contract(Good())}
+
+
 def test_a_device_without_defaults_is_caught():
-    (found,) = [c for c in CONTRACT if c.__name__ == "has_defaults"]
+    (found,) = [c for c in contract(Good()) if c.__name__ == "has_defaults"]
     with pytest.raises(TypeError):
         found(NoDefault(0.1))

@@ -14,7 +14,7 @@ from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Imperfection, Parameterized
 from nanoneurons.core.update import OuterProducts, Update
-from nanoneurons.devices import Device, State
+from nanoneurons.devices import MemoryDevice, State
 
 __all__ = ["Circuit"]
 
@@ -30,10 +30,19 @@ class Circuit(Parameterized, ABC):
         binary: whether the weights read are -1 and +1.
     """
 
-    device: Device
+    device: MemoryDevice
 
     title: ClassVar[str]
     binary: ClassVar[bool]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.device, MemoryDevice):
+            name, kind = type(self.device).__name__, getattr(self.device, "kind", "unknown")
+            raise RefusedError(
+                f"{name} (kind {kind!r}) has no conductance that holds a weight, so it makes no {self.title}; "
+                "use a device of kind 'memory'"
+            )
+        super().__post_init__()
 
     @abstractmethod
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:

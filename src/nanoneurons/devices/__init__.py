@@ -7,7 +7,17 @@ HfOxWeakReset``); `get` resolves the names used on the command line and in studi
 from __future__ import annotations
 
 from ._catalogue import catalogue, get, presets
-from ._contract import CONTRACT
-from ._device import Device, State
+from ._contract import ContractError, contract
+from ._device import Device, MemoryDevice, OscillatorDevice, State
 
-__all__ = ["CONTRACT", "Device", "State", "catalogue", "get", "presets"]
+__all__ = [
+    "ContractError",
+    "Device",
+    "MemoryDevice",
+    "OscillatorDevice",
+    "State",
+    "catalogue",
+    "contract",
+    "get",
+    "presets",
+]

@@ -1,4 +1,4 @@
-"""The contract of a nanodevice: a frozen set of parameters and at most four methods."""
+"""The contract of a nanodevice: a frozen set of parameters and at most four methods, then what each kind adds."""
 
 from __future__ import annotations
 
@@ -10,27 +10,75 @@ from typing import ClassVar, Literal
 import torch
 
 from nanoneurons.core.energy import Price
+from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import Parameterized
 
-__all__ = ["Device", "State"]
+__all__ = ["Device", "MemoryDevice", "OscillatorDevice", "State"]
 
 State = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Device(Parameterized, ABC):
-    """A memory nanodevice: parameters in SI units, state passed in and returned, never hidden.
+    """A nanodevice of any kind: parameters in SI units, state passed in and returned, never hidden.
 
     Shapes are ``(*chips, *cells)``; every tensor of a state starts with the shape given to `init`.
-    Classes are abstract or final. What the device can do is declared as class attributes, so that a
-    circuit or a rule can refuse an impossible combination with its reason before any work.
+    Classes are abstract or final.
 
     Attributes:
+        kind: what circuits and networks may expect of it: ``memory``, ``oscillator``, or a new kind's own word.
         title: name for people.
         citation: BibTeX of the main source.
         not_modelled: what is left out, one sentence.
         drive_unit: unit of the drive of `step` (``pulses`` of the standard waveform, V, A, ...).
-        read_unit: unit of what `read` returns: ``S`` or ``ohm``.
+        read_unit: unit of what `read` returns (S, ohm, V, ...).
+    """
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    citation: ClassVar[str]
+    not_modelled: ClassVar[str]
+    drive_unit: ClassVar[str]
+    read_unit: ClassVar[str]
+
+    @abstractmethod
+    def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
+        """Fresh devices with their device-to-device spread, drawn once."""
+
+    @abstractmethod
+    def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
+        """What `drive`, held for `dt` seconds, does; the noise of the dynamics lives here.
+
+        The given state is not changed.
+        """
+
+    @abstractmethod
+    def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
+        """What a circuit measures, in `read_unit`; read noise lives here (none without a generator)."""
+
+    @abstractmethod
+    def prices(self) -> Mapping[str, Price]:
+        """Energy per event (``read``, ``write``, ...), each with source and technology node."""
+
+    def example_drive(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, float]:
+        """A drive of `shape`, in `drive_unit`, and a time in s that the device takes in use; for contract tests.
+
+        No drive for 1 ns unless overridden; a kind whose devices are driven in a common way overrides it.
+        """
+        return torch.zeros(shape), 1e-9
+
+
+@dataclass(frozen=True)
+class MemoryDevice(Device):
+    """A device whose conductance remembers its drive: a memristor, a phase-change cell, a binary memory.
+
+    What the device can do is declared as class attributes, so that a circuit or a rule can refuse an impossible
+    combination with its reason before any work. A device driven in pulses takes whole numbers; a pulse has its
+    own length, so the `dt` of `step` is not used. A zero drive leaves the device as it is, but for noise
+    that it declares as `renewed`.
+
+    Attributes:
+        read_unit: ``S`` or ``ohm``.
         directions: signs of drive the device takes. ``(1,)`` or ``(-1, 1)``.
         drive_effect: sign of the conductance change that a positive drive causes.
         graded: whether intermediate states exist, so that small changes can add up.
@@ -39,9 +87,7 @@ class Device(Parameterized, ABC):
         default_rule: name of the learning rule an audit takes when none is given.
     """
 
-    title: ClassVar[str]
-    citation: ClassVar[str]
-    not_modelled: ClassVar[str]
+    kind: ClassVar[str] = "memory"
     drive_unit: ClassVar[str] = "pulses"
     read_unit: ClassVar[Literal["S", "ohm"]]
     directions: ClassVar[tuple[int, ...]]
@@ -50,23 +96,6 @@ class Device(Parameterized, ABC):
     continuous: ClassVar[bool] = False
     renewed: ClassVar[tuple[str, ...]] = ()
     default_rule: ClassVar[str]
-
-    @abstractmethod
-    def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
-        """Fresh devices with their device-to-device spread, drawn once."""
-
-    @abstractmethod
-    def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
-        """What `drive` does during `dt` seconds; cycle-to-cycle noise lives here.
-
-        A device driven in pulses takes whole numbers; a pulse has its own length, so `dt` is not used.
-        A zero drive leaves the device as it is, but for noise that it declares as `renewed`. The given state is
-        not changed.
-        """
-
-    @abstractmethod
-    def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
-        """What a circuit measures, in `read_unit`; read noise lives here (none without a generator)."""
 
     @abstractmethod
     def conductance_range(self) -> tuple[float, float]:
@@ -95,11 +124,93 @@ class Device(Parameterized, ABC):
         """
         return None
 
-    @abstractmethod
-    def prices(self) -> Mapping[str, Price]:
-        """Energy per event (``read``, ``write``, ...), each with source and technology node."""
-
     def conductance(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Conductance in S, whatever `read_unit` is."""
         value = self.read(state, generator)
         return value if self.read_unit == "S" else value.reciprocal()
+
+    def example_drive(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, float]:
+        """Five pulses in every direction the device takes, cell by cell."""
+        cells = torch.arange(torch.Size(shape[1:]).numel()) % len(self.directions)
+        signs = torch.tensor(self.directions, dtype=torch.float32)[cells].reshape(shape[1:])
+        return (signs * 5.0).expand(shape).clone(), 0.0
+
+
+@dataclass(frozen=True)
+class OscillatorDevice(Device):
+    """A device that a dc current drives into oscillation, read as the voltage it emits.
+
+    The drive of `step` is the current in A, held for `dt` seconds, however long: a device that integrates an equation
+    takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read` gives the amplitude of the
+    emitted voltage in V (the envelope that a detector shows, not the carrier). `step` and the closed forms
+    refuse what `check_current` refuses, before any work.
+
+    The closed forms describe the nominal device (no spread, no noise but what `linewidth` is about), take currents
+    of any shape in A and answer element by element in their dtype.
+    """
+
+    kind: ClassVar[str] = "oscillator"
+    drive_unit: ClassVar[str] = "A"
+    read_unit: ClassVar[str] = "V"
+
+    @property
+    @abstractmethod
+    def default_current(self) -> float:
+        """Operating point in A, above threshold, of plots and networks when none is given; may be a parameter."""
+
+    @abstractmethod
+    def threshold_current(self) -> float:
+        """Current in A at which oscillation sets in."""
+
+    @abstractmethod
+    def current_range(self) -> tuple[float, float]:
+        """Smallest useful current and breakdown current, in A."""
+
+    @abstractmethod
+    def frequency(self, current: torch.Tensor) -> torch.Tensor:
+        """Frequency of oscillation in Hz; below threshold that of the damped mode."""
+
+    @abstractmethod
+    def amplitude(self, current: torch.Tensor) -> torch.Tensor:
+        """Amplitude of the emitted voltage in V after relaxation; 0 at and below threshold."""
+
+    @abstractmethod
+    def linewidth(self, current: torch.Tensor) -> torch.Tensor:
+        """Full width at half maximum of the emitted line in Hz; NaN where the theory behind it does not hold."""
+
+    @abstractmethod
+    def relaxation_time(self, current: torch.Tensor) -> torch.Tensor:
+        """Time in s in which a small deviation of power falls to 1/e; may be infinite at threshold."""
+
+    def advance(self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator) -> State:
+        """`n` equal steps of `dt` seconds with the same drive; steps one by one unless overridden.
+
+        An override is faster and agrees with the steps: without noise within the accuracy of `step`, with
+        noise in law.
+        """
+        for _ in range(n):
+            state = self.step(state, drive, dt, generator)
+        return state
+
+    def check_current(self, current: torch.Tensor) -> None:
+        """Refuse a current that is NaN or, in either direction, beyond breakdown.
+
+        Raises:
+            ParameterError: names the first such current, its index and the limit.
+        """
+        limit = self.current_range()[1]
+        bad = ~(current.abs() <= limit)  # also True for NaN
+        if not bool(bad.any()):
+            return
+        index = tuple(int(i) for i in bad.nonzero()[0])
+        value, where = float(current[index]), f" at index {index}" if index else ""
+        name = type(self).__name__
+        if value != value:
+            raise ParameterError(f"{name}: the current{where} is NaN; give a number in A, at most {limit:g} A")
+        raise ParameterError(f"{name}: current {value:g} A{where} is beyond breakdown at {limit:g} A; lower it")
+
+    def example_drive(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, float]:
+        """The default current for a quarter of the relaxation time there."""
+        current = torch.full(shape, self.default_current)
+        time = self.relaxation_time(torch.tensor(self.default_current, dtype=torch.float64))
+        return current, 0.25 * float(time)

@@ -33,7 +33,7 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, normal, normal_at, start_of, uniform
-from nanoneurons.devices._device import Device, State
+from nanoneurons.devices._device import MemoryDevice, State
 from nanoneurons.physics.error_rates import best_threshold
 
 __all__ = ["HfOxBinary"]
@@ -64,7 +64,7 @@ def _energy(default: float, doc: str, source: str):
 
 
 @dataclass(frozen=True)
-class HfOxBinary(Device):
+class HfOxBinary(MemoryDevice):
     """HfOx resistive memory with two states; a drive of +1 is a SET (to LRS), -1 a RESET (to HRS)."""
 
     title: ClassVar[str] = "HfOx RRAM, binary"

@@ -30,7 +30,7 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, start_of, uniform, uniform_at, words
-from nanoneurons.devices._device import Device, State
+from nanoneurons.devices._device import MemoryDevice, State
 from nanoneurons.physics import truncated
 from nanoneurons.physics.flicker import flicker, flicker_at, layout
 
@@ -49,7 +49,7 @@ def _spread(doc: str):
 
 
 @dataclass(frozen=True)
-class HfOxWeakReset(Device):
+class HfOxWeakReset(MemoryDevice):
     """HfOx resistive memory driven by weak RESET pulses; the drive counts pulses and only raises R."""
 
     title: ClassVar[str] = "HfOx RRAM, weak RESET"

@@ -22,7 +22,7 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices._device import Device, State
+from nanoneurons.devices._device import MemoryDevice, State
 
 __all__ = ["Ideal"]
 
@@ -34,7 +34,7 @@ def _siemens(default: float, doc: str):
 
 
 @dataclass(frozen=True)
-class Ideal(Device):
+class Ideal(MemoryDevice):
     """Conductance that follows any real drive exactly; the drive is signed pulses, fractions included."""
 
     title: ClassVar[str] = "ideal analogue conductance"

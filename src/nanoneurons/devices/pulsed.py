@@ -39,7 +39,7 @@ from nanoneurons.core.parameter import Imperfection, param
 from nanoneurons.core.random import draw_key, normal, uniform
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.devices import _pulsed_steps as steps
-from nanoneurons.devices._device import Device, State
+from nanoneurons.devices._device import MemoryDevice, State
 from nanoneurons.devices._pulsed_events import outer_train
 
 __all__ = ["Pulsed"]
@@ -68,7 +68,7 @@ def _spread(default: float, doc: str, source: str = _FAMILY) -> Any:
 
 
 @dataclass(frozen=True)
-class Pulsed(Device):
+class Pulsed(MemoryDevice):
     """Conductance that moves by one noisy, state-dependent step per pulse; the drive is signed whole pulses."""
 
     title: ClassVar[str] = "generic pulsed conductance"

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices import Device
+from nanoneurons.devices import MemoryDevice
 
 __all__ = ["response"]
 
 DEVICES, POINTS = 12, 40
 
 
-def response(device: Device, seed: int) -> dict[str, Any] | None:
+def response(device: MemoryDevice, seed: int) -> dict[str, Any] | None:
     """What `DEVICES` devices read while pulses come in; None for a device not driven in pulses.
 
     Graded devices that go both ways get pulses up and then as many down; those that go one way get them in
@@ -42,11 +42,11 @@ def response(device: Device, seed: int) -> dict[str, Any] | None:
     }
 
 
-def _read(device: Device, state: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+def _read(device: MemoryDevice, state: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
     return device.read(state, generator).reshape(DEVICES).detach().cpu()
 
 
-def _drives(device: Device) -> list[int]:
+def _drives(device: MemoryDevice) -> list[int]:
     both = len(device.directions) > 1
     if not device.graded:
         return [1, -1] * 10 if both else [device.directions[0]] * 10
@@ -57,7 +57,7 @@ def _drives(device: Device) -> list[int]:
     return [up * each] * POINTS + ([-up * each] * POINTS if both else [])
 
 
-def _note(device: Device, drives: list[int]) -> str:
+def _note(device: MemoryDevice, drives: list[int]) -> str:
     if not device.graded:
         return "written back and forth, one pulse at a time"
     each = f"{abs(drives[0]):,} pulse{'s' if abs(drives[0]) > 1 else ''} per point"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nanoneurons.core.errors import NanoneuronsError, ParameterError, StudyError, nearest
+from nanoneurons.core.errors import NanoneuronsError, ParameterError, RefusedError, StudyError, nearest
 from nanoneurons.core.files import write_atomic
 from nanoneurons.core.units import quantity
 
@@ -76,6 +76,7 @@ class Study(BaseModel):
         StudyError: an unknown key (the nearest is suggested) or a value of the wrong kind.
         ParameterError: a device, circuit or rule parameter with a wrong unit or out of its range.
         UnknownNameError: no such device, circuit, rule or parameter.
+        RefusedError: a device that holds no weights, or a rule that does not train layers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -136,6 +137,8 @@ class Study(BaseModel):
         from nanoneurons import circuits, devices, learning
 
         plain = devices.get(self.device)
+        if not isinstance(plain, devices.MemoryDevice):
+            raise RefusedError(_no_memory(self.device, plain.kind))
         device = plain.replace(**_si(self.device_parameters, plain))
         rule_name = self.rule or device.default_rule
         rule_class = learning.catalogue[rule_name]
@@ -190,6 +193,18 @@ class Study(BaseModel):
         """Copy with some keys changed, checked like a new study; None leaves a key as it is."""
         changed = {k: v for k, v in values.items() if v is not None}
         return type(self)(**{**self.model_dump(), **changed})
+
+
+def _no_memory(spec: str, kind: str) -> str:
+    instead = (
+        "'nanoneurons reproduce' runs networks of oscillators"
+        if kind == "oscillator"
+        else "'nanoneurons reproduce' runs what is published about other devices"
+    )
+    return (
+        f"an audit trains weights that are held in conductances, but {spec!r} is a device of kind {kind!r}; {instead}, "
+        f"'nanoneurons devices {spec} --plot' shows the device"
+    )
 
 
 def toml(values: dict[str, Any]) -> str:

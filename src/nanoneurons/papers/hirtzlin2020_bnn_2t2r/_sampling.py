@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 from nanoneurons.circuits.differential_pair import DifferentialPair
 from nanoneurons.circuits.single_cell import SingleCell
 from nanoneurons.core.random import draw_key, normal_at, start_of, word_at
-from nanoneurons.devices._device import Device
+from nanoneurons.devices import MemoryDevice
 from nanoneurons.physics import error_rates
 
 __all__ = ["METHODS", "Point", "cell_rate", "count", "count_through_circuit"]
@@ -84,7 +84,7 @@ def count(
     return int(errors)
 
 
-def count_through_circuit(method: str, device: Device, trials: int, generator: torch.Generator) -> int:
+def count_through_circuit(method: str, device: MemoryDevice, trials: int, generator: torch.Generator) -> int:
     """Errors in bits written to and read from the device through the circuit, as a network would."""
     circuit = {"1t1r": SingleCell, "2t2r": DifferentialPair}[method](device)
     errors, rows = 0, 1000
