@@ -18,27 +18,27 @@ __all__ = ["AUTO_OSCILLATOR", "AutoOscillator"]
 Value = float | torch.Tensor
 
 
-def _rhs(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal, current, fx, fy):
+def _rhs(x, y, omega0, frame, shift, damping, q, q2, sigma, tuning, thermal, current, fx, fy):
     p = x * x + y * y
-    turn = omega0 - frame + shift * p
+    turn = omega0 - frame + shift * p + tuning * current
     grow = sigma * current * (1.0 - p) - damping * (1.0 + q * p + q2 * p * p)
     return grow * x + turn * y + fx, grow * y - turn * x + fy
 
 
-def _noise(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal):
+def _noise(x, y, omega0, frame, shift, damping, q, q2, sigma, tuning, thermal):
     p = x * x + y * y
     amplitude = sqrt(damping * (1.0 + q * p + q2 * p * p) * thermal / (omega0 + shift * p))
     return amplitude, amplitude
 
 
-def _emits(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal):
+def _emits(x, y, omega0, frame, shift, damping, q, q2, sigma, tuning, thermal):
     return x, y
 
 
 AUTO_OSCILLATOR = Equation(
     name="auto-oscillator",
     states=("x", "y"),
-    parameters=("omega0", "frame", "shift", "damping", "q", "q2", "sigma", "thermal"),
+    parameters=("omega0", "frame", "shift", "damping", "q", "q2", "sigma", "tuning", "thermal"),
     inputs=("current", "fx", "fy"),
     rhs=_rhs,
     noise=_noise,
@@ -46,11 +46,14 @@ AUTO_OSCILLATOR = Equation(
     emits=_emits,
     incoming=("fx", "fy"),
 )
-"""dc/dt = -i (omega0 + N p - frame) c - Gamma_G (1 + Q p + Q' p^2) c + sigma I (1 - p) c + f,  c = x + i y, p = |c|^2.
+"""dc/dt = -i (omega0 + N p + k I - frame) c - Gamma_G (1 + Q p + Q' p^2) c + sigma I (1 - p) c + f
+
+with c = x + i y and p = |c|^2.
 
 In a frame that rotates at the angular frequency ``frame``; a tone at omega_e is then a tone at omega_e - frame, and a
 coupling is unchanged. Noise f is thermal: <f f*> = 2 D delta, D = Gamma_+(p) k_B T / (lambda omega(p)), with
-``thermal`` = k_B T / lambda in rad/s. Not modelled: internal modes, noise of the current.
+``thermal`` = k_B T / lambda in rad/s. k = ``tuning`` is the shift by the current's own (Oersted) field.
+Not modelled: internal modes, noise of the current, the effect of k I on the strength of the thermal noise.
 """
 
 
@@ -58,7 +61,7 @@ coupling is unchanged. Noise f is thermal: <f f*> = 2 D delta, D = Gamma_+(p) k_
 class AutoOscillator:
     """Parameters of auto-oscillators, numbers or tensors of shape ``(chips | 1, devices | 1)``, and their closed forms.
 
-    omega(p) = omega0 + N p,  Gamma_+ = Gamma_G (1 + Q p + Q' p^2),  Gamma_- = sigma I (1 - p)
+    omega(p) = omega0 + k I + N p,  Gamma_+ = Gamma_G (1 + Q p + Q' p^2),  Gamma_- = sigma I (1 - p)
 
     Args:
         omega0: angular frequency at zero amplitude in rad/s.
@@ -67,6 +70,7 @@ class AutoOscillator:
         q: Q, first coefficient of nonlinear damping.
         sigma: spin-torque efficiency in 1/(A s).
         q2: Q', second coefficient of nonlinear damping.
+        tuning: k, shift of the angular frequency by the current itself in rad/(s A).
         thermal: k_B T / lambda in rad/s, lambda = V M_0 / gamma; 0 without noise.
     """
 
@@ -76,11 +80,12 @@ class AutoOscillator:
     q: Value
     sigma: Value
     q2: Value = 0.0
+    tuning: Value = 0.0
     thermal: Value = 0.0
 
     def parameters(self, frame: Value = 0.0) -> dict[str, Value]:
         """Parameters of `AUTO_OSCILLATOR` in a frame rotating at `frame` rad/s."""
-        names = ("omega0", "shift", "damping", "q", "q2", "sigma", "thermal")
+        names = ("omega0", "shift", "damping", "q", "q2", "sigma", "tuning", "thermal")
         return {"frame": frame, **{name: getattr(self, name) for name in names}}
 
     def threshold_current(self) -> Value:
@@ -110,8 +115,8 @@ class AutoOscillator:
         return 1 / (2 * torch.where(z > 1, self.amplitude_rate(current), below))
 
     def angular_frequency(self, current: Value) -> torch.Tensor:
-        """omega0 + N p0 in rad/s."""
-        return self.omega0 + self.shift * self.power(current)
+        """omega0 + k I + N p0 in rad/s."""
+        return self.omega0 + self.tuning * torch.as_tensor(current) + self.shift * self.power(current)
 
     def nonlinearity(self, current: Value) -> torch.Tensor:
         """nu = N p0 / Gamma_p, how much the frequency follows the amplitude; keeps its finite limit at threshold."""

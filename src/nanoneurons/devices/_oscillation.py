@@ -1,0 +1,64 @@
+"""What oscillators that integrate an equation share: states over (chips, cells), inner steps, spread of parameters."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from nanoneurons.core.random import chip_shape, normal
+from nanoneurons.solvers import Equation, integrate
+
+__all__ = ["SEED", "rotate", "run", "spread"]
+
+SEED = 1e-6  # amplitude, in units of the final one, from which an oscillator without noise starts
+_STEP = {"rk4": 0.06, "stochastic-heun": 0.03}  # inner step in units of 1/rate: errors of 1e-6 and 1e-7 per step
+_LONGEST = 2_000_000_000  # inner steps times devices of one call, beyond which something is wrong
+
+
+def spread(key: int, shape: tuple[int, ...], nominal: float, relative: float, draw: int) -> torch.Tensor:
+    """Log-normal values with median `nominal` and standard deviation `relative` of the logarithm, float64."""
+    if relative == 0:
+        return torch.full(shape, nominal, dtype=torch.float64)
+    return nominal * torch.exp(relative * normal(key, shape, draw).double())
+
+
+def run(
+    equation: Equation,
+    c: tuple[torch.Tensor, torch.Tensor],
+    parameters: dict[str, torch.Tensor],
+    current: torch.Tensor,
+    dt: float,
+    rate: torch.Tensor,
+    key: int | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Integrate x and y of every device over `dt` s at constant current.
+
+    Args:
+        c: x and y, of any common shape; the first axis is chips.
+        parameters: tensors that broadcast to that shape.
+        rate: fastest rate of the motion in 1/s in the frame of `parameters`; sets the inner step.
+        key: noise on, with this key.
+    """
+    shape = c[0].shape
+    flat = chip_shape(tuple(shape))
+
+    def grid(value: torch.Tensor) -> torch.Tensor:
+        return value.double().expand(shape).reshape(flat)
+
+    method = "rk4" if key is None else "stochastic-heun"
+    fastest = float(rate.max())
+    steps = max(1, math.ceil(dt * fastest / _STEP[method]))
+    if steps * c[0].numel() > _LONGEST:
+        raise ValueError(f"{steps:.2g} inner steps of {c[0].numel()} devices; take a shorter dt or fewer devices")
+    found = integrate(
+        equation, torch.stack([grid(v) for v in c], -1), {n: grid(v) for n, v in parameters.items()},
+        dt=dt / steps, steps=steps, every=steps, method=method, drive={"current": grid(current)}, key=key,
+    ).last  # fmt: skip
+    return found[..., 0].reshape(shape), found[..., 1].reshape(shape)
+
+
+def rotate(x: torch.Tensor, y: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """x + i y turned by `angle`."""
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    return cosine * x - sine * y, sine * x + cosine * y
