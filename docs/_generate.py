@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from nanoneurons.cli import _describe
 from nanoneurons.cli._show import number
-from nanoneurons.cli.catalogues import PARAMETER_COLUMNS, parameter_rows
+from nanoneurons.cli.catalogues import OSCILLATION_COLUMNS, PARAMETER_COLUMNS, oscillation_rows, parameter_rows
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,8 +42,10 @@ def pages() -> dict[str, str]:
         for name in names:
             found = describe(name)
             made[f"catalogue/{folder}/{file_name(name)}"] = write(found)
-            rows.append((f"[`{found['name']}`]({file_name(name)})", cell(found["title"])))
-        made[f"catalogue/{folder}/index.md"] = f"# {title}\n\n{table(('name', 'what'), rows)}"
+            sort = [cell(found[key]) for key in ("kind", "trains") if key in found]
+            rows.append((f"[`{found['name']}`]({file_name(name)})", *sort, cell(found["title"])))
+        columns = ("name", *({"devices": ["kind"], "rules": ["trains"]}.get(folder, [])), "what")
+        made[f"catalogue/{folder}/index.md"] = f"# {title}\n\n{table(columns, rows)}"
     return made
 
 
@@ -75,20 +77,25 @@ def _citation(found: dict[str, Any]) -> str:
 
 def device(found: dict[str, Any]) -> str:
     """Page of a device or preset."""
-    span = found["conductance_range"]
+    units = f"Driven in {found['drive_unit']}, read in {found['read_unit']}"
+    if found["conductance_range"] is not None:
+        span = found["conductance_range"]
+        units += f"; nominal conductance {number(span['low'])} to {number(span['high'])} S. Default rule: "
+        units += f"[`{found['default_rule']}`](../rules/{file_name(found['default_rule'])})"
     text = [
         f"# {cell(found['title'])}\n",
         f"`{found['name']}` · {cell(found['summary'])}\n",
         f"**Not modelled.** {cell(found['not_modelled'])}\n",
-        f"Driven in {found['drive_unit']}, read in {found['read_unit']}; nominal conductance "
-        f"{number(span['low'])} to {number(span['high'])} S. Default rule: "
-        f"[`{found['default_rule']}`](../rules/{file_name(found['default_rule'])}).\n",
+        f"{units}.\n",
     ]
     if found["source"]:
         text.append(f"Source of this preset: {cell(found['source'])}\n")
     if found["presets"]:
         links = ", ".join(f"[`{name}`]({file_name(name)})" for name in found["presets"])
         text.append(f"Presets: {links}\n")
+    if "threshold_current" in found:
+        rows = [tuple(cell(value) for value in row) for row in oscillation_rows(found)]
+        text += ["## Oscillation\n", table(OSCILLATION_COLUMNS, rows)]
     text += ["## Parameters\n", _parameters(found), "## Energy per event\n"]
     prices = [
         (p["event"], f"{number(p['joule'])} J", cell(p["node"]), cell(p["source"]), "yes" if p["verified"] else "no")
@@ -100,12 +107,15 @@ def device(found: dict[str, Any]) -> str:
 
 def rule(found: dict[str, Any]) -> str:
     """Page of a learning rule."""
-    place = "in the devices, chip by chip" if found["in_situ"] else "in software, then written to the chips"
+    use = f"For {found['trains']}."
+    if found["trains"] == "layers":
+        place = "in the devices, chip by chip" if found["in_situ"] else "in software, then written to the chips"
+        use = f"For {found['layers']} layers. Trains {place}; {found['default_epochs']} epochs with mini-batches of "
+        use += f"{found['default_batch']} unless a study says otherwise."
     text = [
         f"# {cell(found['title'])}\n",
         f"`{found['name']}` · {cell(found['summary'])}\n",
-        f"For {found['layers']} layers. Trains {place}; {found['default_epochs']} epochs with mini-batches of "
-        f"{found['default_batch']} unless a study says otherwise.\n",
+        f"{use}\n",
         f"**Local.** {cell(found['local'])}\n",
         "## Hyper-parameters\n",
         _parameters(found),

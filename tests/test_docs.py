@@ -50,6 +50,21 @@ def test_device_pages_show_every_parameter(generator, pages):
             assert f"| `{parameter['name']}` |" in page
 
 
+def test_pages_of_other_kinds(samples, generator):
+    pages = generator.pages()
+    oscillator, junction = (pages[f"catalogue/devices/{n}.md"] for n in ("relaxing-oscillator", "switching-junction"))
+    assert "## Oscillation" in oscillator
+    assert "| threshold current | 4 mA |" in oscillator
+    assert "| linewidth there | - |" in oscillator
+    for page in (oscillator, junction):
+        assert "conductance" not in page.split("## ")[0]
+        assert "Default rule" not in page
+    assert "For oscillators." in pages["catalogue/rules/frequency-shift.md"]
+    test_tables_have_equal_rows(pages)
+    index = pages["catalogue/devices/index.md"]
+    assert "| [`switching-junction`](switching-junction.md) | junction | switching junction |" in index
+
+
 def test_every_command_and_option_is_in_the_reference(pages):
     import typer
 

@@ -57,6 +57,64 @@ def test_every_entry_is_in_the_table_and_has_its_page(kind, capsys):
         assert json.loads(shown(capsys, kind, name, "--json"))["name"].startswith(name)
 
 
+MEMORY_KEYS = ("directions", "graded", "default_rule", "conductance_range")
+
+
+def test_memory_devices_keep_their_keys(capsys):
+    found = json.loads(shown(capsys, "devices", "hfox-binary", "--json"))
+    low, high = devices.get("hfox-binary").conductance_range()
+    assert found["kind"] == "memory"
+    assert found["conductance_range"] == {"low": low, "high": high, "unit": "S"}
+    assert all(found[key] is not None for key in MEMORY_KEYS)
+    assert "threshold_current" not in found
+
+
+def test_an_oscillator_shows_what_it_does_at_its_default_current(samples, capsys):
+    found = json.loads(shown(capsys, "devices", "relaxing-oscillator", "--json"))
+    assert (found["kind"], found["drive_unit"], found["read_unit"]) == ("oscillator", "A", "V")
+    assert all(found[key] is None for key in MEMORY_KEYS)
+    assert found["threshold_current"] == {"value": 4e-3, "unit": "A"}
+    assert found["current_range"] == {"low": pytest.approx(4.4e-3), "high": 1e-2, "unit": "A"}
+    assert found["default_current"] == {"value": 7e-3, "unit": "A"}
+    at = found["at_default_current"]
+    power = (7 / 4 - 1) / (7 / 4 + 2)  # closed forms of the sample, all in double precision
+    assert at["amplitude"] == {"value": pytest.approx(0.01 * power**0.5, rel=1e-12), "unit": "V"}
+    assert at["frequency"] == {"value": pytest.approx(3e8 * (1 + 0.1 * power), rel=1e-12), "unit": "Hz"}
+    assert at["relaxation_time"] == {"value": pytest.approx(1 / (2e6 * 0.75), rel=1e-12), "unit": "s"}
+    assert at["linewidth"] == {"value": None, "unit": "Hz"}, "NaN is no JSON"
+    page = shown(capsys, "devices", "relaxing-oscillator")
+    for text in ("Driven in A, read in V", "4 mA", "4.4 mA to 10 mA", "7 mA", "306 MHz", "4.47 mV", "667 ns"):
+        assert text in page
+    assert "default rule" not in page
+
+
+def test_a_device_of_another_kind_shows_the_general_columns(samples, capsys):
+    found = json.loads(shown(capsys, "devices", "switching-junction", "--json"))
+    assert found["kind"] == "junction"
+    assert all(found[key] is None for key in MEMORY_KEYS)
+    page = shown(capsys, "devices", "switching-junction")
+    assert "Driven in V, read in S" in page
+    assert "default rule" not in page
+
+
+def test_tables_have_a_dash_where_a_kind_has_no_such_thing(samples, capsys):
+    lines = shown(capsys, "devices").splitlines()
+    for name, kind in (("relaxing-oscillator", "oscillator"), ("switching-junction", "junction")):
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert kind in line
+        assert line.rstrip().endswith("-")
+    (line,) = [line for line in shown(capsys, "rules").splitlines() if "frequency-shift" in line]
+    assert line.split()[-4:] == ["oscillators", "-", "-", "-"]
+
+
+def test_a_rule_for_oscillators_has_its_page(samples, capsys):
+    found = json.loads(shown(capsys, "rules", "frequency-shift", "--json"))
+    assert (found["trains"], found["layers"], found["default_epochs"]) == ("oscillators", None, None)
+    page = shown(capsys, "rules", "frequency-shift")
+    assert "For oscillators. Local: The frequency of one oscillator." in page
+    assert "Defaults" not in page
+
+
 def test_unverified_sources_are_marked(capsys):
     page = shown(capsys, "devices", "hfox-binary")
     assert "unverified" in page

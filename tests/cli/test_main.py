@@ -92,6 +92,21 @@ def test_wrong_input_is_one_line_and_status_2(arguments, said, capsys, tmp_path,
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "relaxing-oscillator"], "nanoneurons devices relaxing-oscillator --plot"),
+        (["--device", "switching-junction"], "nanoneurons reproduce"),
+        (["--device", "hfox-weak-reset", "--rule", "frequency-shift"], "trains oscillators"),
+    ],
+)
+def test_an_audit_refuses_what_trains_no_layers(samples, arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["audit", *arguments]) == 2
+    assert said in one_line(capsys)
+    assert list(tmp_path.iterdir()) == [], "a refused command left files behind"
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ('device = "hfox-weak-reset"\nchip = 3', "did you mean 'chips'"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nanoneurons.core.errors import NanoneuronsError, ParameterError, StudyError, UnknownNameError
+from nanoneurons.core.errors import NanoneuronsError, ParameterError, RefusedError, StudyError, UnknownNameError
 from nanoneurons.lab.study import Study
 
 DEVICE = "hfox-weak-reset"
@@ -41,6 +41,25 @@ def test_bad_studies_are_refused_in_one_line(values, error, message):
     with pytest.raises(error, match=message) as caught:
         Study(**values)
     assert isinstance(caught.value, NanoneuronsError) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"device": "relaxing-oscillator"},
+            "conductances.*kind 'oscillator'.*nanoneurons reproduce.*networks of oscillators.*"
+            "nanoneurons devices relaxing-oscillator --plot",
+        ),
+        ({"device": "relaxing-oscillator", "rule": "analog-sgd"}, "kind 'oscillator'"),
+        ({"device": "switching-junction"}, "kind 'junction'.*nanoneurons reproduce"),
+        ({"device": DEVICE, "rule": "frequency-shift"}, "trains oscillators; leave it out to take 'pulsed-adam'"),
+    ],
+)
+def test_what_trains_no_layers_is_refused_in_one_line(samples, values, message):
+    with pytest.raises(RefusedError, match=message) as caught:
+        Study(**values)
+    assert "\n" not in str(caught.value)
 
 
 def test_unit_strings_become_si_values():

@@ -1,18 +1,19 @@
-"""Every learning rule on every device and preset: it runs, or it is refused with the reason."""
+"""Every rule declares itself; one for layers runs on every memory device and preset, or is refused with the reason."""
 
 import numpy as np
 import pytest
 import torch
 
 from nanoneurons import circuits, devices, learning, networks
-from nanoneurons.core.errors import RefusedError
+from nanoneurons.core.errors import RefusedError, UnknownNameError
 from nanoneurons.core.random import generator_for
 
-SPECS = [spec for name in devices.catalogue for spec in (name, *(f"{name}:{p}" for p in devices.presets(name)))]
+MEMORIES = [name for name in devices.catalogue if devices.get(name).kind == "memory"]
+SPECS = [spec for name in MEMORIES for spec in (name, *(f"{name}:{p}" for p in devices.presets(name)))]
 CIRCUITS = list(circuits.catalogue)
-RULES = list(learning.catalogue)
-# Every device under every rule in every circuit; presets, which share their device's code, under the default rule.
-CASES = [(r, c, d) for r in RULES for c in CIRCUITS for d in devices.catalogue]
+RULES = [name for name in learning.catalogue if issubclass(learning.catalogue[name], learning.LayerRule)]
+# Every memory device under every rule in every circuit; presets share their device's code: under the default rule.
+CASES = [(r, c, d) for r in RULES for c in CIRCUITS for d in MEMORIES]
 CASES += [(devices.get(s).default_rule, c, s) for c in CIRCUITS for s in SPECS if ":" in s]
 CHIPS, CLASSES, SHAPE = 2, 3, (12,)
 
@@ -43,20 +44,41 @@ def train(rule, circuit):
     return chips, before, record
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_declares_itself(name):
-    rule = learning.get(name)
+def check_declarations(rule):
+    """What every rule says of itself, whatever it trains."""
     assert rule.title
     assert rule.local
     assert rule.citation.lstrip().startswith("@")
-    assert rule.layers in ("binary", "analog")
-    assert rule.default_epochs >= 1
-    assert rule.default_batch >= 1
+    assert rule.trains in ("layers", "oscillators")
+    assert isinstance(rule, learning.LayerRule) == (rule.trains == "layers")
     for p in rule.parameters():
         assert p.unit
         assert p.doc
         assert p.source
         assert p.choices is not None or (p.low is not None and p.high is not None), f"{p.name} needs a range"
+
+
+@pytest.mark.parametrize("name", list(learning.catalogue))
+def test_declares_itself(name):
+    check_declarations(learning.get(name))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_layer_rule_declares_its_defaults(name):
+    rule = learning.get(name)
+    assert rule.layers in ("binary", "analog")
+    assert rule.default_epochs >= 1
+    assert rule.default_batch >= 1
+    assert rule.default_updates >= 1
+
+
+def test_a_rule_for_oscillators_is_a_rule(samples):
+    assert "frequency-shift" in learning.catalogue
+    rule = learning.get("frequency-shift", rate=0.5)
+    assert not isinstance(rule, learning.LayerRule)
+    check_declarations(rule)
+    with pytest.raises(UnknownNameError, match="rate"):
+        learning.get("frequency-shift", rat=0.5)
 
 
 @pytest.mark.parametrize(("name", "circuit_name", "spec"), CASES)

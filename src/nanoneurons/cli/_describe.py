@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nanoneurons.core.energy import Price
     from nanoneurons.core.parameter import Parameterized
+    from nanoneurons.devices import Device
 
 __all__ = ["device", "device_names", "paper", "paper_names", "rule", "rule_names", "task", "task_names"]
 
@@ -27,25 +29,61 @@ def device(spec: str) -> dict[str, Any]:
     made = devices.get(spec)
     name, _, preset = spec.partition(":")
     about = devices.presets(name).get(preset, {})
-    low, high = made.conductance_range()
     return {
         "name": spec,
+        "kind": made.kind,
         "title": about.get("title", type(made).title),
         "family": type(made).__name__,
         "summary": _first_line(type(made)),
         "not_modelled": made.not_modelled,
         "drive_unit": made.drive_unit,
         "read_unit": made.read_unit,
-        "directions": list(made.directions),
-        "graded": made.graded,
-        "default_rule": made.default_rule,
-        "conductance_range": {"low": low, "high": high, "unit": "S"},
+        **_memory(made),
+        **_oscillation(made),
         "imperfections": [i.name for i in made.imperfections()],
         "parameters": _parameters(made, about),
         "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
         "prices": _prices(made.prices()),
         "source": about.get("source", ""),
         "citation": made.citation,
+    }
+
+
+def _memory(made: Device) -> dict[str, Any]:
+    """What only memory devices have; None for others, so that every entry has the same keys."""
+    from nanoneurons.devices import MemoryDevice
+
+    if not isinstance(made, MemoryDevice):
+        return dict.fromkeys(("directions", "graded", "default_rule", "conductance_range"))
+    low, high = made.conductance_range()
+    return {
+        "directions": list(made.directions),
+        "graded": made.graded,
+        "default_rule": made.default_rule,
+        "conductance_range": {"low": low, "high": high, "unit": "S"},
+    }
+
+
+def _oscillation(made: Device) -> dict[str, Any]:
+    """What an oscillator does at its default current; nothing for other devices."""
+    import torch
+
+    from nanoneurons.devices import OscillatorDevice
+
+    if not isinstance(made, OscillatorDevice):
+        return {}
+    low, high = made.current_range()
+    at = torch.tensor(made.default_current, dtype=torch.float64)
+    forms = {"frequency": "Hz", "amplitude": "V", "linewidth": "Hz", "relaxation_time": "s"}
+    values = {name: float(getattr(made, name)(at)) for name in forms}
+    return {
+        "threshold_current": {"value": made.threshold_current(), "unit": "A"},
+        "current_range": {"low": low, "high": high, "unit": "A"},
+        "default_current": {"value": made.default_current, "unit": "A"},
+        "at_default_current": {  # JSON has no NaN: a linewidth without a closed form is null
+            name: {"value": values[name] if math.isfinite(values[name]) else None, "unit": unit}
+            for name, unit in forms.items()
+        },
     }
 
 
@@ -65,12 +103,11 @@ def rule(name: str) -> dict[str, Any]:
         "name": name,
         "title": made.title,
         "summary": _first_line(type(made)),
-        "in_situ": made.in_situ,
-        "layers": made.layers,
+        "trains": made.trains,
         "local": made.local,
-        "default_epochs": made.default_epochs,
-        "default_batch": made.default_batch,
-        "default_updates": made.default_updates,
+        # What only rules for layers have is None for others, so that every entry has the same keys.
+        **{name: getattr(made, name, None) for name in ("in_situ", "layers")},
+        **{name: getattr(made, name, None) for name in ("default_epochs", "default_batch", "default_updates")},
         "parameters": _parameters(made, {}),
         "citation": made.citation,
     }

@@ -10,7 +10,7 @@ import typer
 from . import _names
 from ._show import number, print_json, print_table, print_text
 
-__all__ = ["PARAMETER_COLUMNS", "add_to", "parameter_rows"]
+__all__ = ["OSCILLATION_COLUMNS", "PARAMETER_COLUMNS", "add_to", "oscillation_rows", "parameter_rows"]
 
 
 def _one(names: Callable[[], list[str]]) -> Any:
@@ -19,6 +19,7 @@ def _one(names: Callable[[], list[str]]) -> Any:
 
 Json = typer.Option(False, "--json", help="Print one JSON object and nothing else.")
 PARAMETER_COLUMNS = ("parameter", "value", "unit", "range", "imperfection", "meaning", "source")
+OSCILLATION_COLUMNS = ("quantity", "value")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,7 +40,7 @@ def devices(
     """
     from . import _describe
 
-    columns = ("title", "imperfections", "default_rule")
+    columns = ("title", "kind", "imperfections", "default_rule")
     _show("devices", name, json, _describe.device_names, _describe.device, columns, _device)
 
 
@@ -53,7 +54,7 @@ def rules(
     """
     from . import _describe
 
-    columns = ("title", "layers", "in_situ", "default_epochs")
+    columns = ("title", "trains", "layers", "in_situ", "default_epochs")
     _show("rules", name, json, _describe.rule_names, _describe.rule, columns, _rule)
 
 
@@ -107,6 +108,8 @@ def _show(
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -131,6 +134,22 @@ def parameter_rows(parameters: list[dict[str, Any]]) -> list[list[str]]:
     ]
 
 
+def oscillation_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table of what an oscillator does, with prefixes: threshold, range, and the default current."""
+    from nanoneurons.lab.words import si
+
+    def shown(entry: dict[str, Any]) -> str:
+        return "-" if entry["value"] is None else si(entry["value"], entry["unit"])
+
+    span = found["current_range"]
+    return [
+        ("threshold current", shown(found["threshold_current"])),
+        ("current range, up to breakdown", f"{si(span['low'], span['unit'])} to {si(span['high'], span['unit'])}"),
+        ("default current", shown(found["default_current"])),
+        *((f"{name.replace('_', ' ')} there", shown(entry)) for name, entry in found["at_default_current"].items()),
+    ]
+
+
 def _range(p: dict[str, Any]) -> str:
     if p["choices"]:
         return ", ".join(p["choices"])
@@ -142,13 +161,14 @@ def _range(p: dict[str, Any]) -> str:
 
 
 def _device(found: dict[str, Any]) -> None:
-    span = found["conductance_range"]
     print_text(f"{found['name']}: {found['title']}\n{found['summary']}")
     print_text(f"Not modelled: {found['not_modelled']}")
-    print_text(
-        f"Driven in {found['drive_unit']}, read in {found['read_unit']}, "
-        f"{number(span['low'])} to {number(span['high'])} S; default rule {found['default_rule']}\n"
-    )
+    span, units = found["conductance_range"], f"Driven in {found['drive_unit']}, read in {found['read_unit']}"
+    if span is not None:
+        units += f", {number(span['low'])} to {number(span['high'])} S; default rule {found['default_rule']}"
+    print_text(f"{units}\n")
+    if "threshold_current" in found:
+        print_table("oscillation", OSCILLATION_COLUMNS, oscillation_rows(found))
     print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
     prices = [
         (p["event"], f"{number(p['joule'])} J", p["node"], p["source"] + ("" if p["verified"] else " [unverified]"))
@@ -161,13 +181,15 @@ def _device(found: dict[str, Any]) -> None:
 
 
 def _rule(found: dict[str, Any]) -> None:
-    place = (
-        "trains every chip in its devices" if found["in_situ"] else "trains software weights, then writes them to chips"
-    )
     print_text(f"{found['name']}: {found['title']}\n{found['summary']}")
-    print_text(f"For {found['layers']} layers; {place}. Local: {found['local']}")
-    epochs, batch, updates = (found[f"default_{name}"] for name in ("epochs", "batch", "updates"))
-    print_text(f"Defaults: {epochs} epochs, batch {batch}, at least {updates} mini-batches\n")
+    if found["trains"] == "layers":
+        in_place = "trains every chip in its devices"
+        place = in_place if found["in_situ"] else "trains software weights, then writes them to chips"
+        print_text(f"For {found['layers']} layers; {place}. Local: {found['local']}")
+        epochs, batch, updates = (found[f"default_{name}"] for name in ("epochs", "batch", "updates"))
+        print_text(f"Defaults: {epochs} epochs, batch {batch}, at least {updates} mini-batches\n")
+    else:
+        print_text(f"For {found['trains']}. Local: {found['local']}\n")
     print_table("hyper-parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
     print_text(found["citation"])
 

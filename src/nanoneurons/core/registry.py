@@ -2,7 +2,7 @@
 
 ``devices/hfox_weak_reset.py`` is the device ``hfox-weak-reset``. Names come from the file
 listing alone, so listing a catalogue imports nothing. Files that start with an underscore are
-machinery, not entries.
+machinery, not entries, and so are classes that are abstract or start with an underscore.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Folder:
     def __getitem__(self, name: str) -> type:
         """The class that an entry's module defines."""
         module = self.module(name)
-        for _, cls in inspect.getmembers(module, inspect.isclass):
+        for name, cls in inspect.getmembers(module, inspect.isclass):
+            if name.startswith("_"):
+                continue
             bases = {b.__name__ for b in cls.__mro__[1:]}
             if cls.__module__ == module.__name__ and self.base_name in bases and not inspect.isabstract(cls):
                 return cls

@@ -30,7 +30,7 @@ from nanoneurons.core.units import quantity
 
 if TYPE_CHECKING:
     from nanoneurons.circuits import Circuit
-    from nanoneurons.learning import Rule
+    from nanoneurons.learning import LayerRule
 
 __all__ = ["Setup", "Study", "toml"]
 
@@ -50,7 +50,7 @@ class Setup:
 
     circuit: Circuit
     circuit_name: str
-    rule: Rule
+    rule: LayerRule
     rule_name: str
     epochs: int | None
     batch: int | None
@@ -142,6 +142,11 @@ class Study(BaseModel):
         device = plain.replace(**_si(self.device_parameters, plain))
         rule_name = self.rule or device.default_rule
         rule_class = learning.catalogue[rule_name]
+        if not issubclass(rule_class, learning.LayerRule):
+            raise RefusedError(
+                f"an audit trains layers, but rule {rule_name!r} trains {rule_class.trains}; leave it out to take "
+                f"{device.default_rule!r}, or see 'nanoneurons reproduce' for networks of {rule_class.trains}"
+            )
         rule = rule_class(**_si(self.rule_parameters, rule_class))
         circuit_name = self.circuit or CIRCUITS[rule.layers]
         circuit_class = circuits.catalogue[circuit_name]

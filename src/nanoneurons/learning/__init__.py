@@ -6,10 +6,10 @@ from typing import Any
 
 from nanoneurons.core.registry import Folder
 
-from ._rule import Rule, RuleState
+from ._rule import LayerRule, Rule, RuleState
 from ._training import DivergedError, accuracy, fit
 
-__all__ = ["DivergedError", "Rule", "RuleState", "accuracy", "catalogue", "fit", "get"]
+__all__ = ["DivergedError", "LayerRule", "Rule", "RuleState", "accuracy", "catalogue", "fit", "get"]
 
 catalogue = Folder("nanoneurons.learning", "rule", "Rule")
 

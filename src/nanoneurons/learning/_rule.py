@@ -1,10 +1,10 @@
-"""The contract of a learning rule: how gradients become a wanted change of each layer."""
+"""The contract of a learning rule: what every rule says of itself, and how a rule for layers works."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -13,12 +13,31 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
 
-__all__ = ["Rule", "RuleState"]
+__all__ = ["LayerRule", "Rule", "RuleState"]
 
 
 @dataclass(frozen=True)
 class Rule(Parameterized, ABC):
     """One algorithm, its hyper-parameters declared like a device's.
+
+    A rule that trains something else than layers derives from this class and has a signature of its own.
+
+    Attributes:
+        title: name for people.
+        citation: BibTeX of the source.
+        local: what must be local for a hardware version, one sentence.
+        trains: what the rule changes: weights of ``"layers"``, or currents and couplings of ``"oscillators"``.
+    """
+
+    title: ClassVar[str]
+    citation: ClassVar[str]
+    local: ClassVar[str]
+    trains: ClassVar[Literal["layers", "oscillators"]]
+
+
+@dataclass(frozen=True)
+class LayerRule(Rule):
+    """How gradients become a wanted change of each layer.
 
     A rule sees layers and gradients, never a device: it returns an `Update` per layer, and the layer's
     circuit turns it into pulses. Digital parameters (biases, batch normalisation) are trained beside it
@@ -28,21 +47,17 @@ class Rule(Parameterized, ABC):
         in_situ: True when the devices hold the weights during training (each chip is trained);
             False when software weights are trained once and then written to every chip.
         layers: ``"binary"`` or ``"analog"``, the kind of layer the rule trains.
-        local: what must be local for a hardware version, one sentence.
         default_epochs: passes over the training set when a study does not say.
         default_batch: mini-batch size when a study does not say and the training set is large.
         default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
-        citation: BibTeX of the source.
     """
 
-    title: ClassVar[str]
+    trains: ClassVar[Literal["layers", "oscillators"]] = "layers"
     in_situ: ClassVar[bool]
     layers: ClassVar[str]
-    local: ClassVar[str]
     default_epochs: ClassVar[int]
     default_batch: ClassVar[int]
     default_updates: ClassVar[int]
-    citation: ClassVar[str]
 
     @abstractmethod
     def accept(self, circuit: Circuit) -> None:
@@ -54,7 +69,7 @@ class Rule(Parameterized, ABC):
 
 
 class RuleState(ABC):
-    """A rule at work on one network, used like a ``torch.optim`` optimiser.
+    """A layer rule at work on one network, used like a ``torch.optim`` optimiser.
 
     The trainer calls ``begin(generator)``, computes the loss, calls ``loss.backward()`` and then
     ``step(generator)``; ``end_epoch()`` after each pass and ``finish()`` at the end.

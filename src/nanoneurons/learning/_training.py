@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from nanoneurons.core.errors import NanoneuronsError
 from nanoneurons.core.random import generator_for
 
-from ._rule import Rule
+from ._rule import LayerRule
 
 __all__ = ["DivergedError", "accuracy", "fit"]
 
@@ -22,7 +22,7 @@ class DivergedError(NanoneuronsError, ArithmeticError):
 
 def fit(
     network: nn.Module,
-    rule: Rule,
+    rule: LayerRule,
     x: torch.Tensor,
     y: torch.Tensor,
     *,

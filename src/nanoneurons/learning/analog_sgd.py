@@ -27,7 +27,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.learning._analog import InPlaceState, require_graded
-from nanoneurons.learning._rule import Rule, RuleState
+from nanoneurons.learning._rule import LayerRule, RuleState
 
 __all__ = ["AnalogSgd"]
 
@@ -36,7 +36,7 @@ _SHARE = "ours, a usual schedule"
 
 
 @dataclass(frozen=True)
-class AnalogSgd(Rule):
+class AnalogSgd(LayerRule):
     """Plain SGD whose outer products reach the devices as stochastic pulse trains."""
 
     title: ClassVar[str] = "SGD by stochastic pulse trains, in the array"

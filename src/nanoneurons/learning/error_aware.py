@@ -23,13 +23,13 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, start_of, uniform_at
 from nanoneurons.learning._binary import HiddenWeightState, require_binary
-from nanoneurons.learning._rule import Rule, RuleState
+from nanoneurons.learning._rule import LayerRule, RuleState
 
 __all__ = ["ErrorAware", "flips"]
 
 
 @dataclass(frozen=True)
-class ErrorAware(Rule):
+class ErrorAware(LayerRule):
     """Straight-through training that meets the memory's bit errors in every forward pass."""
 
     title: ClassVar[str] = "straight-through estimator with injected bit errors"

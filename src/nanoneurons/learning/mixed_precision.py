@@ -24,7 +24,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.learning._analog import InPlaceState, require_graded
-from nanoneurons.learning._rule import Rule, RuleState
+from nanoneurons.learning._rule import LayerRule, RuleState
 
 __all__ = ["MixedPrecision"]
 
@@ -33,7 +33,7 @@ _SHARE = "ours, a usual schedule"
 
 
 @dataclass(frozen=True)
-class MixedPrecision(Rule):
+class MixedPrecision(LayerRule):
     """SGD accumulated digitally in units of the weight; whole pulses are sent, the remainder is kept."""
 
     title: ClassVar[str] = "mixed precision: digital accumulator, whole pulses"

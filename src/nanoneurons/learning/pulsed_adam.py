@@ -28,7 +28,7 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.learning._binary import require_binary
-from nanoneurons.learning._rule import Rule, RuleState
+from nanoneurons.learning._rule import LayerRule, RuleState
 
 __all__ = ["PulsedAdam"]
 
@@ -36,7 +36,7 @@ _CODE = "authors' program to arXiv:2107.06064"
 
 
 @dataclass(frozen=True)
-class PulsedAdam(Rule):
+class PulsedAdam(LayerRule):
     """Adam whose step is a whole number of device pulses; the device is the hidden weight."""
 
     title: ClassVar[str] = "Adam in pulses, the device is the hidden weight"

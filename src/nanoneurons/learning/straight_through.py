@@ -18,7 +18,7 @@ from torch import nn
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import param
 from nanoneurons.learning._binary import HiddenWeightState, require_binary
-from nanoneurons.learning._rule import Rule, RuleState
+from nanoneurons.learning._rule import LayerRule, RuleState
 
 __all__ = ["StraightThrough"]
 
@@ -26,7 +26,7 @@ _OURS = "ours, a usual value for Adam; not tuned"
 
 
 @dataclass(frozen=True)
-class StraightThrough(Rule):
+class StraightThrough(LayerRule):
     """Digital hidden weights, binary weights in the forward pass."""
 
     title: ClassVar[str] = "straight-through estimator, digital hidden weights"

@@ -120,7 +120,7 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
         curve.append(float(learning.accuracy(network, x_test, y_test)[0]))
         progress(epoch / setting.epochs, f"{condition}, seed {seed}: {100 * curve[-1]:.2f} %")
 
-    rule: learning.Rule = PulsedAdam(lr=setting.lr, halving=setting.halving, max_pulses=14)
+    rule: learning.LayerRule = PulsedAdam(lr=setting.lr, halving=setting.halving, max_pulses=14)
     batch = setting.batch
     if circuit is None:  # digital hidden weights take small steps, so they want more of them
         rule, batch = StraightThrough(), min(batch, StraightThrough.default_batch)
