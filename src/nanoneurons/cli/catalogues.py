@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -33,12 +34,30 @@ def add_to(app: typer.Typer) -> None:
 def devices(
     name: str | None = _one(_names.devices),
     json: bool = Json,
+    plot: bool = typer.Option(
+        False,
+        "--plot",
+        help="Simulate a population of this device and draw it: oscillators against current, memories against pulses.",
+    ),
+    out: Path | None = typer.Option(
+        None,
+        "--out",
+        help="File of the plot: .png, .svg or .pdf; NAME.png in this folder if not given.",
+    ),
+    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators in the plot."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Random seed of the plot's devices and noise."),
 ) -> None:
-    """List the nanodevices, or show one: parameters, imperfections, energies, source.
+    """List the nanodevices, or show one: parameters, imperfections, energies, source; --plot draws its behaviour.
 
-    Example: nanoneurons devices pulsed:reram-es
+    Example: nanoneurons devices spin-torque-oscillator --plot
     """
     from . import _describe
+
+    if plot or out is not None:
+        from ._plot import plot_device
+
+        plot_device(name, out, count, seed, json)
+        return
 
     columns = ("title", "kind", "imperfections", "default_rule")
     _show("devices", name, json, _describe.device_names, _describe.device, columns, _device)

@@ -140,9 +140,9 @@ class MemoryDevice(Device):
 class OscillatorDevice(Device):
     """A device that a dc current drives into oscillation, read as the voltage it emits.
 
-    The drive of `step` is the current in A, single or double precision, held for `dt` seconds, however long: a device that
-    integrates an equation takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read` gives the amplitude of the
-    emitted voltage in V (the envelope that a detector shows, not the carrier). `step` and the closed forms
+    The drive of `step` is the current in A, single or double precision, held for `dt` seconds, however long: a device
+    that integrates an equation takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read` gives
+    the amplitude of the emitted voltage in V (the envelope of a detector, not the carrier). `step` and the closed forms
     refuse what `check_current` refuses, before any work.
 
     The closed forms describe the nominal device (no spread, no noise but what `linewidth` is about), take currents
@@ -152,6 +152,11 @@ class OscillatorDevice(Device):
     kind: ClassVar[str] = "oscillator"
     drive_unit: ClassVar[str] = "A"
     read_unit: ClassVar[str] = "V"
+
+    @property
+    def simulates_phase(self) -> bool:
+        """Whether `trace` tells the phase; False unless overridden."""
+        return False
 
     @property
     @abstractmethod
@@ -191,6 +196,20 @@ class OscillatorDevice(Device):
         for _ in range(n):
             state = self.step(state, drive, dt, generator)
         return state
+
+    def trace(
+        self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """`n` equal steps with the same drive, and the signal after each: complex, V, shape ``(n, *shape)``.
+
+        The modulus is the amplitude, the argument the phase of the oscillation beyond that of a clock at the frequency
+        of the default current; a device that does not simulate its phase gives its amplitude as a real number.
+        """
+        signals = []
+        for _ in range(n):
+            state = self.step(state, drive, dt, generator)
+            signals.append(self.read(state).to(torch.complex128))
+        return torch.stack(signals), state
 
     def check_current(self, current: torch.Tensor) -> None:
         """Refuse a current that is NaN or, in either direction, beyond breakdown.

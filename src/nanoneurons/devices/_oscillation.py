@@ -6,10 +6,11 @@ import math
 
 import torch
 
+from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import chip_shape, normal
 from nanoneurons.solvers import Equation, integrate
 
-__all__ = ["SEED", "rotate", "run", "spread"]
+__all__ = ["SEED", "counter", "rotate", "run", "spread"]
 
 SEED = 1e-6  # amplitude, in units of the final one, from which an oscillator without noise starts
 _STEP = {"rk4": 0.06, "stochastic-heun": 0.03}  # inner step in units of 1/rate: errors of 1e-6 and 1e-7 per step
@@ -31,8 +32,9 @@ def run(
     dt: float,
     rate: torch.Tensor,
     key: int | None,
+    records: int = 1,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Integrate x and y of every device over `dt` s at constant current.
+    """Integrate x and y of every device at constant current; both after each of `records` intervals of `dt` s.
 
     Args:
         c: x and y, of any common shape; the first axis is chips.
@@ -47,15 +49,22 @@ def run(
         return value.double().expand(shape).reshape(flat)
 
     method = "rk4" if key is None else "stochastic-heun"
-    fastest = float(rate.max())
-    steps = max(1, math.ceil(dt * fastest / _STEP[method]))
-    if steps * c[0].numel() > _LONGEST:
-        raise ValueError(f"{steps:.2g} inner steps of {c[0].numel()} devices; take a shorter dt or fewer devices")
+    inner = max(1, math.ceil(dt * float(rate.max()) / _STEP[method]))
+    if inner * records * c[0].numel() > _LONGEST:
+        raise ParameterError(
+            f"{records * dt:g} s are {inner * records:.2g} inner steps of {c[0].numel()} devices; "
+            "take a shorter time or fewer devices"
+        )
     found = integrate(
         equation, torch.stack([grid(v) for v in c], -1), {n: grid(v) for n, v in parameters.items()},
-        dt=dt / steps, steps=steps, every=steps, method=method, drive={"current": grid(current)}, key=key,
-    ).last  # fmt: skip
-    return found[..., 0].reshape(shape), found[..., 1].reshape(shape)
+        dt=dt / inner, steps=inner * records, every=inner, method=method, drive={"current": grid(current)}, key=key,
+    ).y[1:]  # fmt: skip
+    return found[..., 0].reshape(records, *shape), found[..., 1].reshape(records, *shape)
+
+
+def counter(records: torch.Tensor) -> torch.Tensor:
+    """Number of intervals passed at each record, shaped to multiply it."""
+    return torch.arange(1, len(records) + 1, dtype=torch.float64).reshape(-1, *(1,) * (records.ndim - 1))
 
 
 def rotate(x: torch.Tensor, y: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,7 +36,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, rotate, run, spread
+from nanoneurons.devices._oscillation import SEED, counter, rotate, run, spread
 from nanoneurons.physics.auto_oscillator import AUTO_OSCILLATOR, AutoOscillator
 
 __all__ = ["SpinTorqueOscillator"]
@@ -184,6 +184,11 @@ class SpinTorqueOscillator(OscillatorDevice):
             )
 
     @property
+    def simulates_phase(self) -> bool:
+        """Unless the model is the relaxation of the voltage alone."""
+        return self.model == "auto-oscillator"
+
+    @property
     def default_current(self) -> float:
         """The operating point."""
         return self.operating_current
@@ -257,29 +262,43 @@ class SpinTorqueOscillator(OscillatorDevice):
     def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
         """Oscillate at the current `drive` (A) for `dt` seconds."""
         self.check_current(drive)
-        current = drive.double()
         key = draw_key(generator)
         if dt == 0:
             return dict(state)
         if self.model == "relaxation":
-            return {**state, "x": self._relaxed(state, current, dt, key)}
-        own = self.oscillator(state)
-        power = own.power(current)
-        centre = own.angular_frequency(current)  # a frame in which only the transient turns
-        x, y = state["x"], state["y"]
-        largest = torch.maximum(power, x * x + y * y)
-        rate = abs(self.shift) * largest + 2 * own.damping * (
-            own.supercriticality(current).abs() + 1 + self.nonlinear_damping
-        )
-        values = {name: torch.as_tensor(value) for name, value in own.parameters(centre).items()}
-        x, y = run(AUTO_OSCILLATOR, (x, y), values, current, dt, rate, key if self.temperature > 0 else None)
-        reference = self.oscillator().angular_frequency(self.operating_current)
-        x, y = rotate(x, y, -(centre - reference) * dt)
-        return {**state, "x": x, "y": y}
+            return {**state, "x": self._relaxed(state, drive.double(), dt, key)}
+        x, y = self._run(state, drive, dt, 1, key)
+        return {**state, "x": x[-1], "y": y[-1]}
 
     def advance(self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator) -> State:
         """`n` steps of `dt` with the same current, at once."""
         return self.step(state, drive, n * dt, generator)
+
+    def trace(
+        self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """`n` steps at once, and the signal in V after each."""
+        if self.model == "relaxation":
+            return super().trace(state, drive, dt, n, generator)
+        self.check_current(drive)
+        x, y = self._run(state, drive, dt, n, draw_key(generator))
+        signal = state["voltage"] * torch.complex(x, -y)  # c turns as exp(-i omega t); a signal as exp(i omega t)
+        return signal, {**state, "x": x[-1], "y": y[-1]}
+
+    def _run(
+        self, state: State, drive: torch.Tensor, dt: float, records: int, key: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        current, own = drive.double(), self.oscillator(state)
+        power = own.power(current)
+        centre = own.angular_frequency(current)  # a frame in which only the transient turns
+        x, y = state["x"], state["y"]
+        largest = torch.maximum(power, x * x + y * y)
+        damping = 2 * own.damping * (own.supercriticality(current).abs() + 1 + self.nonlinear_damping)
+        values = {name: torch.as_tensor(value) for name, value in own.parameters(centre).items()}
+        noise = key if self.temperature > 0 else None
+        x, y = run(AUTO_OSCILLATOR, (x, y), values, current, dt, abs(self.shift) * largest + damping, noise, records)
+        reference = self.oscillator().angular_frequency(self.operating_current)
+        return rotate(x, y, -(centre - reference) * dt * counter(x))
 
     def _relaxed(self, state: State, current: torch.Tensor, dt: float, key: int) -> torch.Tensor:
         target = self._root_power(current, state["threshold"])

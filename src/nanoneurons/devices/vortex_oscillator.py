@@ -31,7 +31,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, rotate, run, spread
+from nanoneurons.devices._oscillation import SEED, counter, rotate, run, spread
 from nanoneurons.physics.vortex import VALID, VORTEX, VortexCore
 
 __all__ = ["VortexOscillator"]
@@ -113,6 +113,11 @@ class VortexOscillator(OscillatorDevice):
             )
 
     @property
+    def simulates_phase(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def default_current(self) -> float:
         """The operating point."""
         return self.operating_current
@@ -187,10 +192,29 @@ class VortexOscillator(OscillatorDevice):
     def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
         """Gyrate at the current `drive` (A) for `dt` seconds."""
         self.check_current(drive)
-        current = drive.double().expand(state["x"].shape)
         key = draw_key(generator)
         if dt == 0:
             return dict(state)
+        current = drive.double().expand(state["x"].shape)
+        x, y = self._run(state, current, dt, 1, key)
+        return {**state, "x": x[-1], "y": y[-1], "current": current.clone()}
+
+    def advance(self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator) -> State:
+        """`n` steps of `dt` with the same current, at once."""
+        return self.step(state, drive, n * dt, generator)
+
+    def trace(
+        self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """`n` steps at once, and the signal in V after each."""
+        self.check_current(drive)
+        current = drive.double().expand(state["x"].shape)
+        x, y = self._run(state, current, dt, n, draw_key(generator))
+        return self._volts(current) * torch.complex(x, y), {**state, "x": x[-1], "y": y[-1], "current": current.clone()}
+
+    def _run(
+        self, state: State, current: torch.Tensor, dt: float, records: int, key: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         core = self.core(state)
         centre = core.angular_frequency(current)  # a frame in which only the transient turns
         x, y = state["x"], state["y"]
@@ -198,14 +222,9 @@ class VortexOscillator(OscillatorDevice):
         largest = torch.maximum(core.radius_squared(current), x * x + y * y)
         rate = turn * zeta.abs() * largest + 2 * drag * (over.abs() + (zeta.abs() + self.nonlinear_damping) * largest)
         values = {name: torch.as_tensor(value) for name, value in core.parameters(centre).items()}
-        x, y = run(VORTEX, (x, y), values, current, dt, rate, key if self.temperature > 0 else None)
+        x, y = run(VORTEX, (x, y), values, current, dt, rate, key if self.temperature > 0 else None, records)
         reference = self.core().angular_frequency(self.operating_current)
-        x, y = rotate(x, y, (centre - reference) * dt)
-        return {**state, "x": x, "y": y, "current": current.clone()}
-
-    def advance(self, state: State, drive: torch.Tensor, dt: float, n: int, generator: torch.Generator) -> State:
-        """`n` steps of `dt` with the same current, at once."""
-        return self.step(state, drive, n * dt, generator)
+        return rotate(x, y, (centre - reference) * dt * counter(x))
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V at the last current."""

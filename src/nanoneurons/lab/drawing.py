@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -16,7 +17,23 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "INK", "ORANGE", "RED", "TEAL", "Draw", "Picture", "axes", "both", "is_narrow", "svg"]
+from nanoneurons.core.files import write_atomic
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "RED",
+    "TEAL",
+    "Draw",
+    "Picture",
+    "axes",
+    "both",
+    "is_narrow",
+    "save",
+    "svg",
+]
 
 # Okabe and Ito's palette: told apart by the colour-blind and in grey print.
 BLUE, ORANGE, TEAL, RED, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a8f98", "#1f2328"
@@ -101,3 +118,21 @@ def axes(figure: Figure) -> Axes:
 def is_narrow(figure: Figure) -> bool:
     """Whether the figure is drawn for a phone."""
     return figure.get_figwidth() < 5
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write one figure with its title to a file whose suffix says the format; replaced only when complete.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    with matplotlib.rc_context({**STYLE, "savefig.dpi": 160}):
+        figure = plt.figure(figsize=(WIDE, picture.height), layout="constrained")
+        try:
+            picture.draw(figure)
+            figure.suptitle(picture.title)
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=path.suffix.lower().lstrip("."))
+        finally:
+            plt.close(figure)
+    write_atomic(path, buffer.getvalue())
