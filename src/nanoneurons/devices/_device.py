@@ -22,8 +22,8 @@ State = dict[str, torch.Tensor]
 class Device(Parameterized, ABC):
     """A nanodevice of any kind: parameters in SI units, state passed in and returned, never hidden.
 
-    Shapes are ``(*chips, *cells)``; every tensor of a state starts with the shape given to `init`.
-    Classes are abstract or final.
+    Shapes are ``(*chips, *cells)``; every tensor of a state starts with the shape given to `init` and has a dtype that
+    safetensors stores (``complex128`` is none). Classes are abstract or final.
 
     Attributes:
         kind: what circuits and networks may expect of it: ``memory``, ``oscillator``, or a new kind's own word.
@@ -140,10 +140,10 @@ class MemoryDevice(Device):
 class OscillatorDevice(Device):
     """A device that a dc current drives into oscillation, read as the voltage it emits.
 
-    The drive of `step` is the current in A, single or double precision, held for `dt` seconds, however long: a device that
-    integrates an equation takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read` gives the amplitude of the
-    emitted voltage in V (the envelope that a detector shows, not the carrier). `step` and the closed forms
-    refuse what `check_current` refuses, before any work.
+    The drive of `step` is the current in A, in single or double precision, held for `dt` seconds, however long: a device
+    that integrates an equation takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read`
+    gives the amplitude of the emitted voltage in V (the envelope that a detector shows, not the carrier). `step` and
+    the closed forms refuse what `check_current` refuses, before any work.
 
     The closed forms describe the nominal device (no spread, no noise but what `linewidth` is about), take currents
     of any shape in A and answer element by element in their dtype.
