@@ -140,8 +140,8 @@ class MemoryDevice(Device):
 class OscillatorDevice(Device):
     """A device that a dc current drives into oscillation, read as the voltage it emits.
 
-    The drive of `step` is the current in A, in single or double precision, held for `dt` seconds, however long: a device
-    that integrates an equation takes as many inner steps as that needs, and at ``dt = 0`` nothing changes. `read`
+    The drive of `step` is the current in A, single or double precision, held for `dt` seconds, however long: a device
+    that integrates an equation takes as many inner steps as it needs, and at ``dt = 0`` nothing changes. `read`
     gives the amplitude of the emitted voltage in V (the envelope that a detector shows, not the carrier). `step` and
     the closed forms refuse what `check_current` refuses, before any work.
 
