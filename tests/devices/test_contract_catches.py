@@ -174,6 +174,11 @@ class HiddenState(Good):
         return state["g"] * (1.0 if known else 1.1)
 
 
+class TooComplex(Good):
+    def step(self, state, drive, dt, generator):
+        return {**super().step(state, drive, dt, generator), "c": torch.zeros(state["g"].shape, dtype=torch.complex128)}
+
+
 class Inverted(Good):
     def step(self, state, drive, dt, generator):
         return super().step(state, -drive, dt, generator)
@@ -231,6 +236,7 @@ def test_a_good_device_passes(check):
         (StubbornImperfection, "imperfections_scale"),
         (NeighbourDependent, "chips_do_not_depend_on_their_neighbours"),
         (HiddenState, "state_survives_storage"),
+        (TooComplex, "state_survives_storage"),
         (Unordered, "range_is_ordered"),
         (Inverted, "drive_has_its_effect"),
         (Stuck, "drive_has_its_effect"),

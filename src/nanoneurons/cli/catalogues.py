@@ -158,7 +158,7 @@ def oscillation_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     from nanoneurons.lab.words import si
 
     def shown(entry: dict[str, Any]) -> str:
-        return "-" if entry["value"] is None else si(entry["value"], entry["unit"])
+        return "no closed form here" if entry["value"] is None else si(entry["value"], entry["unit"])
 
     span = found["current_range"]
     return [

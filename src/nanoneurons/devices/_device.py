@@ -22,8 +22,8 @@ State = dict[str, torch.Tensor]
 class Device(Parameterized, ABC):
     """A nanodevice of any kind: parameters in SI units, state passed in and returned, never hidden.
 
-    Shapes are ``(*chips, *cells)``; every tensor of a state starts with the shape given to `init`.
-    Classes are abstract or final.
+    Shapes are ``(*chips, *cells)``; every tensor of a state starts with the shape given to `init` and has a dtype that
+    safetensors stores (``complex128`` is none). Classes are abstract or final.
 
     Attributes:
         kind: what circuits and networks may expect of it: ``memory``, ``oscillator``, or a new kind's own word.
