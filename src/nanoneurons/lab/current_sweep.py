@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
@@ -163,6 +164,8 @@ def sweep_picture(sweep: CurrentSweep) -> Picture:
             ax.plot(x, nominal / unit, color=INK, linewidth=1.2, linestyle="--", label="closed form, nominal device")
             ax.set_ylabel(label)
         panels[2].set_yscale("log")
+        for which in (panels[2].yaxis.set_major_formatter, panels[2].yaxis.set_minor_formatter):
+            which(FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "125" else ""))
         if not np.isfinite(sweep.linewidth).any() and not np.isfinite(sweep.nominal_linewidth).any():
             panels[2].text(0.5, 0.5, "this model has no phase", ha="center", transform=panels[2].transAxes)
             panels[2].set_yticks([])
