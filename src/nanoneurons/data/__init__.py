@@ -15,24 +15,36 @@ sequence and a target sequence, computed from a seed):
     >>> narma = data.load_series("narma10", seed=1, train=500, test=200)
     >>> narma.inputs.shape, narma.targets.shape
     (torch.Size([700, 1]), torch.Size([700, 1]))
+
+A recording becomes numbers for a network through a `front_end`: ``mfcc``, ``spectrogram``, ``magnitude-spectrogram``
+or ``cochleagram``.
+
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
+    >>> data.front_end("mfcc")(tone, 8000).shape
+    (49, 13)
 """
 
 from __future__ import annotations
 
 from ._dataset import Dataset, Scale, stratified_split
+from ._front_ends import FRONT_ENDS, features, front_end
 from ._load import catalogue, fetch, load, load_any, load_recordings, load_series, missing, names, require_kind
 from ._recordings import Recordings
 from ._series import Series
 from ._source import Source
 
 __all__ = [
+    "FRONT_ENDS",
     "Dataset",
     "Recordings",
     "Scale",
     "Series",
     "Source",
     "catalogue",
+    "features",
     "fetch",
+    "front_end",
     "load",
     "load_any",
     "load_recordings",

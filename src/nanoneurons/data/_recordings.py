@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class Recordings:
     """Sound recordings of different lengths, each with the word that was spoken, the speaker and the take.
 
     Attributes:
-        audio: one float64 array in [-1, 1] of shape ``(samples,)`` per recording.
+        audio: one float32 array in [-1, 1] of shape ``(samples,)`` per recording.
         label: class number of each recording, int64, shape ``(N,)``.
         speaker: index into `speakers` of each recording, int64, shape ``(N,)``.
         take: number of the repetition of that word by that speaker, int64, shape ``(N,)``.
@@ -39,6 +39,12 @@ class Recordings:
     citation: str = field(repr=False)
     licence: str
     notice: str = ""
+
+    def select(self, chosen: np.ndarray) -> Recordings:
+        """The recordings at the given places, or where the given mask of shape ``(N,)`` is true."""
+        places = np.arange(len(self))[chosen]
+        arrays = {name: getattr(self, name)[places] for name in ("label", "speaker", "take", "test")}
+        return replace(self, audio=tuple(self.audio[i] for i in places), **arrays)
 
     def __len__(self) -> int:
         return len(self.audio)

@@ -19,14 +19,17 @@ __all__ = ["Download", "Source", "cache", "folders"]
 
 @dataclass(frozen=True)
 class Download:
-    """One file that `fetch` gets from the first mirror that delivers it intact."""
+    """One file that `fetch` gets from the first mirror that delivers it intact.
+
+    A mirror that ends in a slash is a folder that holds the file by its name; any other is the file's whole address.
+    """
 
     name: str
     mirrors: tuple[str, ...]
 
     def urls(self) -> tuple[str, ...]:
         """Address of the file at each mirror."""
-        return tuple(mirror + self.name for mirror in self.mirrors)
+        return tuple(mirror + self.name if mirror.endswith("/") else mirror for mirror in self.mirrors)
 
 
 class Source(ABC):
