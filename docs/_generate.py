@@ -125,17 +125,23 @@ def rule(found: dict[str, Any]) -> str:
 
 def task(found: dict[str, Any]) -> str:
     """Page of a data set."""
+    kind = found["kind"]
+    sample = {"classification": "sample", "recordings": "recording", "series": "step"}[kind]
+    yours = "as your file says" if kind == "classification" else "as your folder says"
     known = {
-        "shape of a sample": " x ".join(map(str, found["shape"])) or "as your file says",
-        "classes": found["classes"] or "as your file says",
-        "training samples": found["train"] or "as your file says",
-        "test samples": found["test"] or "as your file says",
+        "kind": kind,
+        f"shape of a {sample}": "varies" if kind == "recordings" else " x ".join(map(str, found["shape"])) or yours,
+        "classes": "none: targets are numbers" if kind == "series" else found["classes"] or yours,
+        f"training {sample}s": found["train"] or yours,
+        f"test {sample}s": found["test"] or yours,
         "embedded": found["embedded"],
         "licence": found["licence"],
         "files to fetch": ", ".join(found["downloads"]) or "none",
     }
     rows = [(name, cell(value)) for name, value in known.items()]
     text = [f"# {cell(found['title'])}\n", f"`{found['name']}`\n", found["description"] + "\n", table(("", ""), rows)]
+    if found["parameters"]:
+        text += [f'## Settings\n\n`data.load_series("{found["name"]}", NAME=VALUE)`\n', _parameters(found)]
     return "\n".join(text) + _citation(found)
 
 

@@ -2,15 +2,19 @@ import pytest
 import torch
 
 from nanoneurons import data
-from nanoneurons.core.errors import DataError, UnknownNameError
+from nanoneurons.core.errors import DataError, ParameterError, UnknownNameError
 from nanoneurons.data import _load
 
-EMBEDDED = [name for name in data.catalogue if data.catalogue[name].embedded != "no"]
+EMBEDDED = [name for name in data.names("classification") if data.catalogue[name].embedded != "no"]
 FILES = [name for name in data.catalogue if data.catalogue[name].folder]
 
 
 def test_the_folder_is_the_catalogue():
-    assert {"digits", "mnist", "fashion-mnist", "cifar10", "user"} <= set(data.catalogue)
+    assert {"digits", "mnist", "fashion-mnist", "cifar10", "iris", "vowels", "user"} <= set(
+        data.names("classification")
+    )
+    assert {"mackey-glass", "narma10", "sine-square"} == set(data.names("series"))
+    assert "spoken-digits" in data.names("recordings")
 
 
 @pytest.mark.parametrize("name", list(data.catalogue))
@@ -18,14 +22,15 @@ def test_every_set_declares_its_facts(name):
     source = data.catalogue[name]
     assert source.title
     assert source.licence
+    assert source.kind in ("classification", "recordings", "series")
     if not source.takes_path:
         assert source.citation.startswith("@")
-        assert source.classes > 1
+        assert (source.classes > 1) == (source.kind != "series")
         assert min(source.sizes) > 0
-        assert source.shape
+        assert bool(source.shape) == (source.kind != "recordings")  # which have different lengths
     for download in source.downloads:
         assert len(download.mirrors) >= 2
-        assert all(url.startswith("http") and url.endswith(download.name) for url in download.urls())
+        assert all(url.startswith(("http://", "https://")) for url in download.urls())
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -70,9 +75,46 @@ def test_the_split_shares_no_sample():
 @pytest.mark.parametrize("name", [n for n in FILES if data.catalogue[n].embedded == "no"])
 def test_a_missing_set_says_what_to_do(name, tmp_path):
     with pytest.raises(DataError, match=f"data fetch {name}"):
-        data.load(name, tmp_path)
+        data.load_any(name, tmp_path)
     assert f"data fetch {name}" in data.missing(name, tmp_path)
     assert "\n" not in data.missing(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", data.names("series"))
+def test_a_series_depends_on_its_seed_alone(name):
+    source, first = data.catalogue[name], data.load_series(name)
+    assert first.name == name
+    assert first.shape == source.shape
+    assert first.sizes == source.sizes
+    assert first.inputs.dtype == first.targets.dtype == torch.float64
+    assert len(first.inputs) == len(first.targets)
+    again, other = data.load_series(name, seed=0), data.load_series(name, seed=1)
+    assert torch.equal(first.inputs, again.inputs)
+    assert torch.equal(first.targets, again.targets)
+    assert not torch.equal(first.inputs, other.inputs)
+    assert torch.equal(data.load_any(name).inputs, first.inputs)
+
+
+@pytest.mark.parametrize("name", data.names("series"))
+def test_series_refuse_settings_they_do_not_have(name):
+    with pytest.raises(UnknownNameError, match="did you mean 'seed'"):
+        data.load_series(name, sed=1)
+    with pytest.raises(ParameterError, match="'seed'"):
+        data.load_series(name, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "other"),
+    [
+        (data.load, "narma10", "load_series"),
+        (data.load_series, "iris", "data.load"),
+        (data.load_recordings, "narma10", "load_series"),
+    ],
+)
+def test_another_kind_is_refused_in_one_line(load, name, other):
+    with pytest.raises(DataError, match=f"is of kind .*{other}") as caught:
+        load(name)
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_is_empty_for_what_is_at_hand(tmp_path):
@@ -119,6 +161,8 @@ def test_loading_leaves_global_random_state_alone():
 
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 - the state under test
     data.load("mnist")
+    for name in data.names("series"):
+        data.load_series(name, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 

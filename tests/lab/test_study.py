@@ -2,7 +2,14 @@
 
 import pytest
 
-from nanoneurons.core.errors import NanoneuronsError, ParameterError, RefusedError, StudyError, UnknownNameError
+from nanoneurons.core.errors import (
+    DataError,
+    NanoneuronsError,
+    ParameterError,
+    RefusedError,
+    StudyError,
+    UnknownNameError,
+)
 from nanoneurons.lab.study import Study
 
 DEVICE = "hfox-weak-reset"
@@ -27,6 +34,7 @@ def test_everything_but_the_device_has_a_default():
         ({"device": "hfox-weak-rest"}, UnknownNameError, "hfox-weak-reset"),
         ({"device": DEVICE, "rule": "pulsed-adan"}, UnknownNameError, "pulsed-adam"),
         ({"device": DEVICE, "circuit": "diferential-pair"}, UnknownNameError, "differential-pair"),
+        ({"device": DEVICE, "task": "narma10"}, DataError, "'narma10' is of kind series, but classification is needed"),
         ({"device": DEVICE, "chips": 0}, StudyError, "key 'chips'.*greater than or equal to 1"),
         ({"device": DEVICE, "chips": "eight"}, StudyError, "key 'chips'.*'eight'"),
         ({"device": DEVICE, "seed": -1}, StudyError, "key 'seed'"),

@@ -126,8 +126,10 @@ def task(name: str) -> dict[str, Any]:
 
     source = data.catalogue[name]
     train, test = source.sizes
+    series: Any = source if source.kind == "series" else None
     return {
         "name": f"{name}:PATH" if source.takes_path else name,
+        "kind": source.kind,
         "title": source.title,
         "summary": _first_line(source),
         "description": inspect.getdoc(source) or "",
@@ -138,6 +140,7 @@ def task(name: str) -> dict[str, Any]:
         "embedded": source.embedded,
         "licence": source.licence,
         "downloads": [download.name for download in source.downloads],
+        "parameters": _parameters(series(), {}) if series else [],
         "citation": source.citation,
     }
 

@@ -87,7 +87,7 @@ def tasks(
     """
     from . import _describe
 
-    columns = ("title", "shape", "classes", "train", "test", "embedded", "licence")
+    columns = ("kind", "title", "shape", "classes", "train", "test", "embedded", "licence")
     _show("tasks", name, json, _describe.task_names, _describe.task, columns, _task)
 
 
@@ -215,9 +215,12 @@ def _rule(found: dict[str, Any]) -> None:
 
 def _task(found: dict[str, Any]) -> None:
     print_text(f"{found['name']}: {found['title']}\n{found['description']}\n")
-    shown = ("shape", "classes", "train", "test", "embedded", "licence", "downloads")
+    shown = ("kind", "shape", "classes", "train", "test", "embedded", "licence", "downloads")
     rows = [(key, _cell(found[key])) for key in shown]
     print_table("facts", ("", ""), rows)
+    if found["parameters"]:
+        print_table(f"settings (data.load_series({found['name']!r}, NAME=VALUE))", PARAMETER_COLUMNS,
+                    parameter_rows(found["parameters"]))  # fmt: skip
     print_text(found["citation"])
 
 

@@ -38,11 +38,15 @@ def list_sets(root: Path | None = Root, json: bool = Json) -> None:
         if not source.takes_path:
             reason = data.missing(name, root)
             status = "there" if not reason else ("reduced" if source.embedded == "reduced" else "missing")
-            entries.append({"name": name, "title": source.title, "status": status, "reason": reason})
+            entries.append(
+                {"name": name, "kind": source.kind, "title": source.title, "status": status, "reason": reason}
+            )
     if json:
         print_json({"data": entries})
         return
-    print_table("data", ("name", "title", "status", "how to get it"), [list(entry.values()) for entry in entries])
+    print_table(
+        "data", ("name", "kind", "title", "status", "how to get it"), [list(entry.values()) for entry in entries]
+    )
     print_text("Your own file: --task user:PATH (.npz with x, y, or .csv whose last column is the class number).")
 
 
@@ -89,11 +93,12 @@ def check(
         chosen = [name]
     entries = []
     for entry in chosen:
-        loaded = data.load(entry, root)
+        loaded = data.load_any(entry, root)
         train, test = loaded.sizes
         entries.append(
             {
                 "name": loaded.name,
+                "kind": data.catalogue[entry.partition(":")[0]].kind,
                 "shape": list(loaded.shape),
                 "classes": loaded.classes,
                 "train": train,
@@ -105,6 +110,7 @@ def check(
         print_json({"data": entries})
         return
     rows = [
-        [e["name"], " x ".join(map(str, e["shape"])), e["classes"], e["train"], e["test"], e["notice"]] for e in entries
-    ]
-    print_table("intact", ("name", "shape", "classes", "train", "test", "notice"), rows)
+        [e["name"], e["kind"], " x ".join(map(str, e["shape"])) or "-", e["classes"] or "-", e["train"], e["test"],
+         e["notice"]] for e in entries
+    ]  # fmt: skip
+    print_table("intact", ("name", "kind", "shape", "classes", "train", "test", "notice"), rows)

@@ -1,4 +1,4 @@
-"""What a loaded data set is, the checks every set passes, and the fixed split into train and test."""
+"""What a loaded classification set is, the checks every one passes, and the fixed split into train and test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,34 @@ import torch
 from nanoneurons.core.errors import DataError
 from nanoneurons.core.random import uniform
 
-__all__ = ["Dataset", "as_labels", "make", "pixels", "stratified_split"]
+__all__ = ["Dataset", "Scale", "as_labels", "make", "pixels", "stratified_split"]
 
 _SPLIT_KEY = 0x5EED_0F_5B117  # any fixed number: the same split on every machine and in every version
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """How inputs in [0, 1] came from a measured quantity: ``measured = low + (high - low) * input``.
+
+    Attributes:
+        low: measured value at input 0, float64, shape ``(features,)``.
+        high: measured value at input 1, float64, shape ``(features,)``.
+        unit: unit of the measured values.
+        features: name of each feature.
+    """
+
+    low: torch.Tensor
+    high: torch.Tensor
+    unit: str
+    features: tuple[str, ...]
+
+    def to_inputs(self, measured: torch.Tensor) -> torch.Tensor:
+        """Inputs, float32, of measured values ``(N, features)``."""
+        return ((measured.double() - self.low) / (self.high - self.low)).float()
+
+    def to_measured(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Measured values, float64, of inputs ``(N, features)``; exact to float32's 6e-8 of the range."""
+        return self.low + (self.high - self.low) * inputs.double()
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +49,9 @@ class Dataset:
         x_train: inputs in [0, 1], float32, shape ``(N, *shape)``; images are ``(channels, height, width)``.
         y_train: class numbers from 0 to ``classes - 1``, int64, shape ``(N,)``.
         notice: what a user should know about this set, for example that it is a reduced one; else empty.
+        group_train: who or what each sample comes from (a speaker, for example), int64 ``(N,)``, for splits that keep
+            groups together; None where samples are unrelated or nothing is known.
+        scale: how to get measured values back from the inputs; None where inputs have no unit.
     """
 
     name: str
@@ -36,6 +64,9 @@ class Dataset:
     citation: str = field(repr=False)
     licence: str
     notice: str = ""
+    group_train: torch.Tensor | None = field(default=None, repr=False)
+    group_test: torch.Tensor | None = field(default=None, repr=False)
+    scale: Scale | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,6 +94,8 @@ def make(
     citation: str,
     licence: str,
     notice: str = "",
+    groups: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None),
+    scale: Scale | None = None,
 ) -> Dataset:
     """Build a `Dataset` after the checks that every set must pass, or raise `DataError`."""
     for part, (x, y) in (("training", train), ("test", test)):
@@ -82,7 +115,7 @@ def make(
             f"data set {name}: training inputs have shape {tuple(train[0].shape[1:])}, "
             f"test inputs {tuple(test[0].shape[1:])}; make them equal"
         )
-    return Dataset(name, title, *train, *test, classes, citation, licence, notice)
+    return Dataset(name, title, *train, *test, classes, citation, licence, notice, *groups, scale)
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:

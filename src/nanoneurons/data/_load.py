@@ -7,30 +7,92 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from nanoneurons.core.errors import DataError, StoreError
 from nanoneurons.core.registry import Folder
 
 from ._dataset import Dataset
+from ._recordings import Recordings
+from ._series import Series
 from ._source import Download, Source, folders
 
-__all__ = ["catalogue", "fetch", "load", "missing"]
+__all__ = [
+    "catalogue",
+    "fetch",
+    "load",
+    "load_any",
+    "load_recordings",
+    "load_series",
+    "missing",
+    "names",
+    "require_kind",
+]
 
 catalogue = Folder("nanoneurons.data", "data set", "Source")
 
 
+# What is to be called for the sets that `load` refuses.
+_LOADERS = {"recordings": "load_recordings", "series": "load_series"}
+
+
 def load(name: str, root: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load the data set called `name`, or the user's own as ``"user:PATH"``.
+    """Load the classification set called `name`, or the user's own as ``"user:PATH"``.
 
     Args:
         root: folder to look in, instead of ``NANONEURONS_DATA`` and the cache.
 
     Raises:
         UnknownNameError: no such data set; the nearest name is suggested.
-        DataError: a file is missing, corrupt, or holds values that cannot be used.
+        DataError: a file is missing, corrupt, or holds values that cannot be used, or the set is of another kind.
     """
     source, argument = _source(name)
+    require_kind(name, "classification")
+    return cast(Dataset, source.load(folders(root), argument))
+
+
+def load_recordings(name: str, root: str | os.PathLike[str] | None = None) -> Recordings:
+    """Load the set of recordings called `name`; arguments and errors as for `load`."""
+    source, argument = _source(name)
+    require_kind(name, "recordings")
+    return cast(Recordings, source.load(folders(root), argument))
+
+
+def load_series(name: str, **settings: float) -> Series:
+    """Generate the series called `name`; `settings` are the parameters that its page lists, ``seed`` among them.
+
+    Raises:
+        UnknownNameError: no such data set or setting; the nearest name is suggested.
+        ParameterError: a setting is outside its range.
+        DataError: the set is of another kind.
+    """
+    require_kind(name, "series")
+    cls: Any = catalogue[name]
+    for setting in settings:
+        cls.parameter(setting)
+    return cls(**settings).load((), "")
+
+
+def load_any(name: str, root: str | os.PathLike[str] | None = None) -> Dataset | Recordings | Series:
+    """Load a set of whatever kind, a series with its default settings."""
+    source, argument = _source(name)
     return source.load(folders(root), argument)
+
+
+def names(kind: str) -> list[str]:
+    """Names of all sets of one kind: ``"classification"``, ``"recordings"`` or ``"series"``."""
+    return [name for name in catalogue if catalogue[name].kind == kind]
+
+
+def require_kind(name: str, kind: str) -> None:
+    """Raise `DataError` unless the data set called `name` is of this kind; nothing is loaded."""
+    key = name.partition(":")[0]
+    own = catalogue[key].kind
+    if own != kind:
+        how = f"data.{_LOADERS.get(own, 'load')}({key!r}) loads it"
+        raise DataError(
+            f"data set {key!r} is of kind {own}, but {kind} is needed here ({', '.join(names(kind))}); {how}"
+        )
 
 
 def missing(name: str, root: str | os.PathLike[str] | None = None) -> str:
@@ -40,7 +102,7 @@ def missing(name: str, root: str | os.PathLike[str] | None = None) -> str:
     """
     source, argument = _source(name)
     if source.takes_path:
-        return "" if Path(argument).expanduser().is_file() else f"data file {argument} does not exist; check the path"
+        return "" if Path(argument).expanduser().exists() else f"{argument} does not exist; check the path"
     if source.embedded == "full" or not source.folder:
         return ""
     places = folders(root)
@@ -82,7 +144,7 @@ def _source(name: str) -> tuple[Source, str]:
     if argument and not source.takes_path:
         raise DataError(f"data set {key!r} takes no path; write {key!r}, or 'user:{argument}' for your own file")
     if source.takes_path and not argument:
-        raise DataError(f"data set {key!r} needs the path of your .npz or .csv file: '{key}:PATH'")
+        raise DataError(f"data set {key!r} needs the path of {source.takes_path}: '{key}:PATH'")
     return source, argument
 
 

@@ -11,51 +11,58 @@ from typing import ClassVar
 from nanoneurons.core.errors import DataError
 
 from ._dataset import Dataset
+from ._recordings import Recordings
+from ._series import Series
 
 __all__ = ["Download", "Source", "cache", "folders"]
 
 
 @dataclass(frozen=True)
 class Download:
-    """One file that `fetch` gets from the first mirror that delivers it intact."""
+    """One file that `fetch` gets from the first mirror that delivers it intact.
+
+    A mirror that ends in a slash is a folder that holds the file by its name; any other is the file's whole address.
+    """
 
     name: str
     mirrors: tuple[str, ...]
 
     def urls(self) -> tuple[str, ...]:
         """Address of the file at each mirror."""
-        return tuple(mirror + self.name for mirror in self.mirrors)
+        return tuple(mirror + self.name if mirror.endswith("/") else mirror for mirror in self.mirrors)
 
 
 class Source(ABC):
     """A data set that can be loaded. Classes are abstract or final.
 
     Attributes:
+        kind: ``"classification"`` loads a `Dataset`, ``"recordings"`` a `Recordings`, ``"series"`` a `Series`.
         title: name for people.
         citation: BibTeX of the source.
         licence: licence of the data, or that none is stated.
-        shape: shape of one input; empty when the user's file decides.
-        classes: number of classes; 0 when the user's file decides.
-        sizes: training and test samples of the full set; zeros when the user's file decides.
+        shape: shape of one input; empty when it varies or the user's file decides.
+        classes: number of classes; 0 when there are none or the user's file decides.
+        sizes: training and test samples of the full set (steps of a series); zeros when the user's file decides.
         embedded: what loads without any file: ``"full"``, ``"reduced"`` or ``"no"``.
         folder: name of the set's folder inside the data folder; empty when it has none.
         downloads: files that `fetch` gets.
-        takes_path: whether the name is followed by a colon and the path of the user's file.
+        takes_path: what the path that follows the name and a colon must be, in words; empty when none follows.
     """
 
+    kind: ClassVar[str] = "classification"
     title: ClassVar[str]
     citation: ClassVar[str]
     licence: ClassVar[str]
-    shape: ClassVar[tuple[int, ...]]
-    classes: ClassVar[int]
-    sizes: ClassVar[tuple[int, int]]
+    shape: ClassVar[tuple[int, ...]] = ()
+    classes: ClassVar[int] = 0
+    sizes: ClassVar[tuple[int, int]] = (0, 0)
     embedded: ClassVar[str] = "no"
     folder: ClassVar[str] = ""
     downloads: ClassVar[tuple[Download, ...]] = ()
-    takes_path: ClassVar[bool] = False
+    takes_path: ClassVar[str] = ""
 
     @abstractmethod
-    def load(self, places: tuple[Path, ...], argument: str) -> Dataset:
+    def load(self, places: tuple[Path, ...], argument: str) -> Dataset | Recordings | Series:
         """Read the set from the first of `places` that holds it; `argument` is what follows the colon.
 
         Raises:

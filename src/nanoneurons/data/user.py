@@ -41,7 +41,7 @@ class User(Source):
     shape = ()
     classes = 0
     sizes = (0, 0)
-    takes_path = True
+    takes_path = "your .npz or .csv file"
 
     def load(self, places: tuple[Path, ...], argument: str) -> Dataset:
         """Read the file called `argument`; `places` is not used."""

@@ -104,6 +104,7 @@ class Study(BaseModel):
         except ValidationError as error:
             raise StudyError(_one_line(error)) from None
         self.setup()  # refuses wrong names, units and ranges before anything is computed
+        _require_classification(self.task)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -246,6 +247,13 @@ def _beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(task, str) and task.startswith("user:"):
         found["task"] = "user:" + str(folder / task.removeprefix("user:"))
     return found
+
+
+def _require_classification(task: str) -> None:
+    from nanoneurons import data
+
+    if task.partition(":")[0] in data.catalogue:  # loading refuses an unknown name with the nearest one
+        data.require_kind(task, "classification")
 
 
 def _content(task: str) -> str:
