@@ -242,6 +242,17 @@ def test_an_equation_that_does_not_fit_is_refused():
         Equation("wrong", ("x",), ("x",), ("push",), _wrong)
 
 
+def test_an_equation_without_source_is_told():
+    names = {}
+    exec("def growth(x, rate, push):\n    return (rate * x + push,)", names)
+    equation = Equation("typed in", ("x",), ("rate",), ("push",), names["growth"])
+    keywords = {"dt": 0.1, "steps": 10, "drive": {"push": 0.0}}
+    run = integrate(equation, torch.ones(1, 1, 1), {"rate": 1.0}, engine="torch", **keywords)
+    assert float(run.last) == pytest.approx(math.e, rel=1e-5)
+    with pytest.raises(TypeError, match="write it into a file, or use engine 'torch'"):
+        integrate(equation, torch.ones(1, 1, 1), {"rate": 1.0}, **keywords)
+
+
 def test_kernels_compile_once_and_survive_an_unwritable_folder(tmp_path, monkeypatch):
     from nanoneurons.solvers import _kernels
     from nanoneurons.solvers._codegen import Shape

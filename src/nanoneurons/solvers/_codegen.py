@@ -363,7 +363,13 @@ def _functions(named: dict[str, Callable[..., Any]], jit: str) -> list[str]:
                 parts.setdefault(inner, f"{inner} = {value!r}\n")
             elif inner not in parts:
                 take(inner, value)
-        text = textwrap.dedent(inspect.getsource(function))
+        try:
+            text = textwrap.dedent(inspect.getsource(function))
+        except OSError as error:
+            raise TypeError(
+                f"the source of {function.__name__} cannot be read, so it cannot be compiled; write it into a file, "
+                "or use engine 'torch'"
+            ) from error
         if not text.startswith("def "):
             raise TypeError(f"{function.__name__} must be an undecorated function defined with def at module level")
         text = text.replace(f"def {function.__name__}(", f"def {name}(", 1)
