@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
             made[f"catalogue/{folder}/{file_name(name)}"] = write(found)
             sort = [cell(found[key]) for key in ("kind", "trains") if key in found]
             rows.append((f"[`{found['name']}`]({file_name(name)})", *sort, cell(found["title"])))
-        columns = ("name", *({"devices": ["kind"], "rules": ["trains"]}.get(folder, [])), "what")
+        columns = ("name", *({"devices": ["kind"], "rules": ["trains"], "tasks": ["kind"]}.get(folder, [])), "what")
         made[f"catalogue/{folder}/index.md"] = f"# {title}\n\n{table(columns, rows)}"
     return made
 

@@ -84,7 +84,7 @@ def test_every_command_and_option_is_in_the_reference(pages):
 def test_tables_have_equal_rows(pages):
     for path, text in pages.items():
         widths = set()
-        for line in text.splitlines():
+        for line in [*text.splitlines(), ""]:  # an empty line ends the last table
             if line.startswith("|"):
                 widths.add(len(re.findall(r"(?<!\\)\|", line)))
             else:
