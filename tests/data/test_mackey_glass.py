@@ -60,3 +60,8 @@ def test_interval_takes_every_so_many_steps():
 def test_times_off_the_grid_are_refused(setting):
     with pytest.raises(ParameterError, match="multiple of 'step'"):
         data.load_series("mackey-glass", **setting)
+
+
+def test_a_series_that_would_not_fit_is_refused():
+    with pytest.raises(ParameterError, match="ask for fewer samples"):
+        data.load_series("mackey-glass", step=1e-4, train=10**6)

@@ -7,9 +7,23 @@ import pytest
 from scipy.io import wavfile
 
 from nanoneurons.core.errors import DataError
-from nanoneurons.data._sound import SoundReader, sphere_bytes
+from nanoneurons.data._sound import SoundReader
 
 TONE = 0.5 * np.sin(2 * np.pi * 500 * np.arange(1600) / 8000)
+
+
+def sphere_bytes(samples, rate, coding="pcm"):
+    """A NIST SPHERE file of 16-bit mono samples, low byte first."""
+    fields = {
+        "sample_count": f"-i {len(samples)}",
+        "sample_n_bytes": "-i 2",
+        "channel_count": "-i 1",
+        "sample_byte_format": "-s2 01",
+        "sample_rate": f"-i {rate}",
+        "sample_coding": f"-s{len(coding)} {coding}",
+    }
+    text = "NIST_1A\n   1024\n" + "".join(f"{k} {v}\n" for k, v in fields.items()) + "end_head\n"
+    return text.encode("ascii").ljust(1024) + samples.astype("<i2").tobytes()
 
 
 def riff(samples, rate=8000):

@@ -5,7 +5,13 @@ import pytest
 
 from nanoneurons import data
 from nanoneurons.core.errors import DataError
-from nanoneurons.data._sound import sphere_bytes
+
+
+def sphere_bytes(samples, rate, coding="pcm"):
+    """A NIST SPHERE file of 16-bit mono samples; what is left out has its usual value."""
+    lines = ["NIST_1A", "   1024", f"sample_count -i {len(samples)}", "sample_n_bytes -i 2", f"sample_rate -i {rate}"]
+    text = "\n".join([*lines, f"sample_coding -s{len(coding)} {coding}", "end_head\n"])
+    return text.encode("ascii").ljust(1024) + samples.astype("<i2").tobytes()
 
 
 def samples(word, speaker, token):

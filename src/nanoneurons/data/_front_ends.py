@@ -94,7 +94,13 @@ FRONT_ENDS: dict[str, FrontEnd] = {
 
 
 def front_end(name: str, **settings: Any) -> FrontEnd:
-    """The front end called `name`, a function of the samples and their rate (Hz), with some settings changed.
+    """The front end called `name`, a function of the samples and their rate (Hz) that gives ``(frames, channels)``.
+
+    * ``mfcc`` (setting ``coefficients`` = 13): mel-frequency cepstral coefficients of 25 ms every 10 ms.
+    * ``spectrogram``: real part of the Fourier transform of 128 samples every 64, 65 channels; linear.
+    * ``magnitude-spectrogram``: absolute value of the same.
+    * ``cochleagram`` (settings ``decimation`` = 64, ``root`` = True, ``normalise`` = True): Lyon's passive ear, one
+      frame per 64 samples, 64 channels at 8 kHz; needs the extra ``audio``.
 
     Raises:
         UnknownNameError: no such front end; the nearest name is suggested.

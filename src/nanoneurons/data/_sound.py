@@ -12,7 +12,7 @@ import numpy as np
 
 from nanoneurons.core.errors import DataError
 
-__all__ = ["SoundReader", "sphere_bytes"]
+__all__ = ["SoundReader"]
 
 _HEADER_LINES = 200  # no SPHERE header is longer; keeps a broken file from being searched whole
 
@@ -112,17 +112,3 @@ def _sphere(raw: bytes, where: str) -> tuple[int, np.ndarray]:
     except (ValueError, KeyError, UnicodeDecodeError) as error:
         raise DataError(f"{where} is no readable SPHERE file ({error}); replace or remove it") from error
     return rate, samples / float(2 ** (8 * width - 1))
-
-
-def sphere_bytes(samples: np.ndarray, rate: int, coding: str = "pcm") -> bytes:
-    """A SPHERE file of 16-bit mono samples, low byte first; for tests and for converting recordings."""
-    fields = {
-        "sample_count": f"-i {len(samples)}",
-        "sample_n_bytes": "-i 2",
-        "channel_count": "-i 1",
-        "sample_byte_format": "-s2 01",
-        "sample_rate": f"-i {rate}",
-        "sample_coding": f"-s{len(coding)} {coding}",
-    }
-    text = "NIST_1A\n   1024\n" + "".join(f"{k} {v}\n" for k, v in fields.items()) + "end_head\n"
-    return text.encode("ascii").ljust(1024) + samples.astype("<i2").tobytes()

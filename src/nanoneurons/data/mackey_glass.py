@@ -29,6 +29,7 @@ __all__ = ["MackeyGlass", "integrate_delay"]
 _EQUATION = "Mackey and Glass, Science 197, 287 (1977); usual benchmark values"
 _RUN_IN = 1000.0  # time before the first sample, so that the constant past is forgotten
 _START, _SPREAD = 1.2, 0.1  # the past is constant, drawn from 1.1 to 1.3
+_MOST_STEPS = 2 * 10**8  # 3 GB of values and slopes
 
 
 @numba.njit(cache=True)
@@ -105,7 +106,12 @@ class MackeyGlass(Generated):
         start = _START + _SPREAD * (2.0 * float(uniform(key, (1, 1))[0, 0]) - 1.0)
         every = round(self.interval / self.step)
         first = -(-round(_RUN_IN / self.step) // every)  # in samples, rounded up
-        samples = int(self.train + self.test + self.horizon)
-        x = integrate_delay(start, self.tau, self.step, (first + samples - 1) * every)[first * every :: every]
+        horizon = int(self.horizon)
+        steps = (first + int(self.train + self.test) + horizon - 1) * every
+        if steps > _MOST_STEPS:
+            raise ParameterError(
+                f"MackeyGlass: {steps:.3g} steps of integration; ask for fewer samples or a longer 'step'"
+            )
+        x = integrate_delay(start, self.tau, self.step, steps)[first * every :: every]
         x = torch.from_numpy(np.ascontiguousarray(x))[:, None]
-        return x[: samples - self.horizon], x[self.horizon :], int(self.train), ""
+        return x[: len(x) - horizon], x[horizon:], int(self.train), ""
