@@ -5,7 +5,7 @@ The list of equations is computed; an equation without an example fails with wha
 
 import importlib
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ import torch
 from nanoneurons import physics
 from nanoneurons.physics.auto_oscillator import AutoOscillator
 from nanoneurons.physics.macrospin import Macrospin
+from nanoneurons.physics.vortex import VortexCore
 from nanoneurons.solvers import Equation, integrate
 
 SHAPE = (3, 4)  # chips, devices
@@ -37,7 +38,6 @@ class Example:
     sizes: tuple[float, ...]
     inputs: dict
     dt: float
-    centre: tuple[float, ...] = field(default=())
 
 
 EXAMPLES = {
@@ -56,6 +56,12 @@ EXAMPLES = {
         {"current": 2e-5, "density": 1e11, "voltage": 0.3, "hx": 1e4, "hy": -2e4, "hz": 3e4},
         3e-13,
     ),
+    "vortex core": Example(
+        VortexCore(187.5e-9, 6e-9, 6.5e5, 10.1e5, 0.44, 0.5, 0.01, 33e-9, 2.0, temperature=300.0).parameters(1e9),
+        (0.3, 0.3),
+        {"current": 1.5e-3, "fx": 1e6, "fy": -2e6},
+        2e-11,
+    ),
 }  # fmt: skip
 
 
@@ -64,8 +70,6 @@ def random(equation, example, seed):
     g = torch.Generator().manual_seed(seed)
     sizes = torch.tensor(example.sizes, dtype=torch.float64)
     y0 = sizes * torch.randn(*SHAPE, len(sizes), generator=g, dtype=torch.float64)
-    if example.centre:
-        y0 = torch.tensor(example.centre, dtype=torch.float64) + y0
     unit = [equation.states.index(name) for name in equation.norm]
     if unit:
         y0[..., unit] /= y0[..., unit].norm(dim=-1, keepdim=True)

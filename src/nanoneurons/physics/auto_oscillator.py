@@ -18,21 +18,14 @@ __all__ = ["AUTO_OSCILLATOR", "AutoOscillator"]
 Value = float | torch.Tensor
 
 
-<<<<<<< HEAD
 def _rhs(x, y, omega0, frame, shift, damping, q, q2, sigma, tuning, thermal, current, fx, fy):
-    p = x * x + y * y
-    turn = omega0 - frame + shift * p + tuning * current
-    grow = sigma * current * (1.0 - p) - damping * (1.0 + q * p + q2 * p * p)
-    return grow * x + turn * y + fx, grow * y - turn * x + fy
-=======
-def _rhs(x, y, omega0, frame, shift, damping, q, q2, sigma, thermal, current, fx, fy):
-    # powers of p collected: what does not depend on the state is then computed once for all stages of a step
+    # powers of p collected: what does not depend on the state is computed once for all stages of a step; and what is
+    # known first is added first
     pull = sigma * current
     p = x * x + y * y
-    turn = (omega0 - frame) + shift * p
+    turn = (omega0 - frame + tuning * current) + shift * p
     grow = (pull - damping) - p * ((pull + damping * q) + p * (damping * q2))
-    return grow * x + (turn * y + fx), grow * y - (turn * x - fy)  # what is known first is added first
->>>>>>> f6ec2df (Macrospin: Landau-Lifshitz-Gilbert with every torque, closed forms, tests against exact solutions)
+    return grow * x + (turn * y + fx), grow * y - (turn * x - fy)
 
 
 def _noise(x, y, omega0, frame, shift, damping, q, q2, sigma, tuning, thermal):

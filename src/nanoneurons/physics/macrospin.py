@@ -81,7 +81,7 @@ thermal field is white, independent in x, y and z, of amplitude ``thermal``; G i
 gives the Stratonovich solution, which has the Boltzmann law as its equilibrium.
 
 The exact flow keeps |m| = 1. Without restoring it, a step changes |m| by up to -(w dt)^6 / 144 (RK4) or
-(w dt)^4 / 8 (Heun), w = gamma0 G, and by small multiples of alpha (w dt)^5: RK4 stays below 1e-12 a step at w dt = 0.02;
+(w dt)^4 / 8 (Heun), w = gamma0 G, and by a little alpha (w dt)^5: RK4 stays below 1e-12 a step at w dt = 0.02;
 at 0.06 it is 3e-10, Heun 2e-6. The engines divide m by |m| after every step, which leaves rounding (5e-16); what this
 removes is of a higher order than the error of the method.
 """
