@@ -215,6 +215,16 @@ class Macrospin:
         eta = p["torque"] / (1 + sign * p["asymmetry"]) * (1 + self.alpha * self.field_like)
         return -sign * self.alpha * (h1 + h2) / (2 * eta)
 
+    def threshold_current(self, field: Vector = (0.0, 0.0, 0.0)) -> torch.Tensor:
+        """Current in A, signed, at which precession about +z sets in when p lies across z (average over a turn).
+
+        I_th = -2 alpha H / (tau lambda) = -4 alpha e mu0 Ms V H / (hbar P lambda), H the stiffness along z of a layer
+        that is symmetric about z: only the asymmetry of the torque gives a net push.
+        """
+        p = self.parameters()
+        h1, h2 = self.stiffness_fields((0.0, 0.0, 1.0), field)
+        return -self.alpha * (h1 + h2) / (p["torque"] * p["asymmetry"])
+
     def barrier_energy(self) -> torch.Tensor:
         """Height in J of the lowest way from one easy direction to the other without field: mu0 Ms V (t1 - t2) / 2.
 
