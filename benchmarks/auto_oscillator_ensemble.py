@@ -17,7 +17,7 @@ from nanoneurons.solvers import integrate
 
 DT = 2e-11
 CURRENT = 1.8e-3
-CASES = ((1, 50_000, 400, 1000.0), (1_000, 20_000, 400, 100.0), (100_000, 400, 10, 40.0))  # ours, peer: steps; target
+CASES = ((1, 50_000, 400, 1000.0), (1_000, 20_000, 400, 100.0), (100_000, 1000, 10, 40.0))  # ours, peer: steps; target
 
 
 def ensemble(devices: int) -> tuple[torch.Tensor, AutoOscillator]:

@@ -23,7 +23,7 @@ def driven(device, state, current, dt):
 
 
 def test_published_switching_current_and_stability():
-    """Ikeda et al. 2010: 49 uA at 40 nm; the mean of both directions follows from alpha, Delta and the TMR."""
+    """49 uA at 40 nm, as Ikeda et al. 2010 are quoted; here the mean of both directions, from alpha, Delta and TMR."""
     mean = sum(abs(MEMORY.critical_current(state)) for state in (True, False)) / 2
     assert mean == pytest.approx(49e-6, rel=0.1)  # alpha and Delta are known to two digits, P through Julliere's model
     assert MEMORY.thermal_stability(300.0) == pytest.approx(43, abs=0.5)  # given to a whole number

@@ -41,7 +41,7 @@ from nanoneurons.solvers import integrate, step_advice
 
 __all__ = ["MagneticTunnelJunction"]
 
-_IKEDA = "Ikeda et al., Nature Materials 9, 721 (2010), from memory"
+_IKEDA = "Ikeda et al., Nature Materials 9, 721 (2010), quoted at second hand"
 _CHOICE = "choice of this project"
 _TILT = 1e-3  # rad from the pole at which a layer without thermal motion starts: at the pole there is no torque
 _LONGEST = 2_000_000_000  # inner steps times devices of one call, beyond which something is wrong
@@ -75,7 +75,7 @@ class MagneticTunnelJunction(Device):
         1.257e6, "A/m", doc="saturation magnetisation Ms", source=_IKEDA + ": 1.58 T", low=1e4, high=3e6,
         verified=False,
     )  # fmt: skip
-    diameter: float = param(40e-9, "m", doc="diameter of the disc", source=_IKEDA, low=1e-9, high=1e-6)
+    diameter: float = param(40e-9, "m", doc="diameter of the disc", source=_IKEDA, low=1e-9, high=1e-6, verified=False)
     thickness: float = param(
         1.3e-9, "m", doc="thickness of the free layer", source=_IKEDA, low=1e-10, high=1e-7, verified=False
     )
@@ -90,7 +90,7 @@ class MagneticTunnelJunction(Device):
     )  # fmt: skip
     polarisation: float = param(
         0.619, "1", doc="spin polarisation P", low=0.0, high=0.999,
-        source="TMR = 2 P^2/(1 - P^2) (Julliere) with a TMR of 124 %",
+        source="TMR = 2 P^2/(1 - P^2) (Julliere) with a TMR of 124 %", verified=False,
     )  # fmt: skip
     field_like: float = param(
         0.0, "1", doc="field-like over damping-like torque", source=_CHOICE + "; 0.1 to 0.3 are usual", low=-2.0,
@@ -109,7 +109,9 @@ class MagneticTunnelJunction(Device):
         14.3e3, "ohm", doc="resistance of the parallel state R_P", source=_IKEDA + ": 18 ohm um^2", low=1.0, high=1e9,
         verified=False,
     )  # fmt: skip
-    tmr: float = param(1.24, "1", doc="(R_AP - R_P)/R_P at zero voltage", source=_IKEDA, low=0.0, high=20.0)
+    tmr: float = param(
+        1.24, "1", doc="(R_AP - R_P)/R_P at zero voltage", source=_IKEDA, low=0.0, high=20.0, verified=False
+    )
     half_voltage: float = param(
         0.5, "V", doc="V_h, voltage at which the TMR is half", source="0.3 to 0.5 V are usual", low=0.01, high=10.0,
         verified=False,

@@ -126,18 +126,18 @@ def _fused(equation: Equation, shape: Shape, rows: _Rows) -> list[str]:
             states = [f"y_{name} + {time} * h * {before}_{name}" for name in equation.states]
         body += _stage(equation, shape, rows, states, f"k{number}", time, "")
     for name in equation.states:
-        body.append(f"n_{name} = y_{name} + h * ({_weighted(stages, name)})")
+        body.append(f"n_{name} = y_{name} + {_weighted(stages, name)}")
     body += _renormalise(equation)
     body += [f"{rows.at(name)} = n_{name}" for name in equation.states]
     return ["for l in range(lanes):", *_indent(body)]
 
 
 def _weighted(stages: tuple[tuple[float, float], ...], name: str) -> str:
-    """Weighted sum of the slopes; slopes of equal weight are added first, which costs no multiplication."""
+    """The step: slopes of equal weight are added first, and h times a weight is known before the loop over steps."""
     groups: dict[float, list[str]] = {}
     for n, (_, weight) in enumerate(stages):
         groups.setdefault(weight, []).append(f"k{n}_{name}")
-    return " + ".join(f"{weight!r} * ({' + '.join(names)})" for weight, names in groups.items())
+    return " + ".join(f"h * {weight!r} * ({' + '.join(names)})" for weight, names in groups.items())
 
 
 def _staged(equation: Equation, shape: Shape, rows: _Rows) -> list[str]:
