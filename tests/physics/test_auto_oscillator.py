@@ -158,3 +158,14 @@ def test_power_is_differentiable_everywhere():
     current = torch.tensor([-12e-3, 1e-3, 4e-3, 7e-3], dtype=torch.float64, requires_grad=True)
     oscillator().angular_frequency(current).sum().backward()
     assert current.grad is not None and bool(torch.isfinite(current.grad).all())
+
+
+def test_closed_forms_of_plain_numbers_are_double_precision():
+    """A current given as a float does not round the result to single precision, 100 rad/s of 300 MHz."""
+    osc = oscillator(tuning=2 * math.pi * 5e9)
+    exact = OMEGA + osc.tuning * 7e-3 + osc.shift * (0.75 / 3.75)
+    assert float(osc.angular_frequency(7e-3)) == pytest.approx(exact, rel=1e-14)
+    assert all(
+        getattr(osc, name)(7e-3).dtype == torch.float64
+        for name in ("power", "amplitude_rate", "relaxation_time", "angular_frequency", "nonlinearity", "linewidth")
+    )

@@ -123,7 +123,8 @@ class AutoOscillator:
 
     def angular_frequency(self, current: Value) -> torch.Tensor:
         """omega0 + k I + N p0 in rad/s."""
-        return self.omega0 + self.tuning * torch.as_tensor(current) + self.shift * self.power(current)
+        current = torch.as_tensor(current, dtype=torch.float64)  # a float must not pass through single precision
+        return self.omega0 + self.tuning * current + self.shift * self.power(current)
 
     def nonlinearity(self, current: Value) -> torch.Tensor:
         """nu = N p0 / Gamma_p, how much the frequency follows the amplitude; keeps its finite limit at threshold."""
