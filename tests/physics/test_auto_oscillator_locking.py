@@ -159,10 +159,10 @@ def coupled(nu, coupling, phase, detuning, time, records):
 @pytest.mark.parametrize("nu", [NU, -NU])
 @pytest.mark.parametrize("beta", [0.0, 0.5, math.atan(NU), -1.0, 2.5])
 def test_mutual_locking_is_that_of_kuramoto_and_sakaguchi(nu, beta):
-    """With gain sqrt(1 + nu^2) and lag arctan nu: two lock where |w1 - w2| < 2 K sqrt(1 + nu^2) |cos(beta - arctan nu)|.
+    """Gain G = K sqrt(1 + nu^2) and lag a = arctan nu: two lock where |w1 - w2| < 2 G |cos(beta - a)|.
 
     Locked, phi_2 - phi_1 = arcsin((w1 - w2) / range) or its complement, whichever is stable, and both turn at the mean
-    frequency - K sqrt(1 + nu^2) cos(phi_2 - phi_1) sin(beta - arctan nu).
+    frequency - G cos(phi_2 - phi_1) sin(beta - a).
     """
     eps = 0.01
     gain = eps * GAMMA_P  # K sqrt(1 + nu^2), against which power must be fast
