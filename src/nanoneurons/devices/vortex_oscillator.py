@@ -218,13 +218,19 @@ class VortexOscillator(OscillatorDevice):
         core = self.core(state)
         centre = core.angular_frequency(current)  # a frame in which only the transient turns
         x, y = state["x"], state["y"]
-        turn, zeta, drag, over = core.rates(current)
-        largest = torch.maximum(core.radius_squared(current), x * x + y * y)
-        rate = turn * zeta.abs() * largest + 2 * drag * (over.abs() + (zeta.abs() + self.nonlinear_damping) * largest)
+        rate = self._rate(core, current, torch.maximum(core.radius_squared(current), x * x + y * y))
+        limit = torch.tensor([self._largest(), -self._largest()], dtype=torch.float64)
+        nominal = self._rate(self.core(), limit, torch.tensor(VALID**2, dtype=torch.float64)).max()
         values = {name: torch.as_tensor(value) for name, value in core.parameters(centre).items()}
-        x, y = run(VORTEX, (x, y), values, current, dt, rate, key if self.temperature > 0 else None, records)
+        x, y = run(VORTEX, (x, y), values, current, dt, rate, nominal, key if self.temperature > 0 else None, records)
         reference = self.core().angular_frequency(self.operating_current)
         return rotate(x, y, (centre - reference) * dt * counter(x))
+
+    def _rate(self, core: VortexCore, current: torch.Tensor, squared: torch.Tensor) -> torch.Tensor:
+        """Fastest rate of motion up to a squared radius, in 1/s: the nonlinear turn and the damping."""
+        turn, zeta, drag, over = core.rates(current)
+        damping = over.abs() + (zeta.abs() + self.nonlinear_damping) * squared
+        return turn * zeta.abs() * squared + 2 * drag * damping
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V at the last current."""
