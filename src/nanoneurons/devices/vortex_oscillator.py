@@ -109,7 +109,7 @@ class VortexOscillator(OscillatorDevice):
         if not threshold < self.operating_current <= largest:
             raise ParameterError(
                 f"operating_current = {self.operating_current:g} A must lie between the threshold of {threshold:.4g} A "
-                f"and {largest:.4g} A, where the core leaves the valid range s < {VALID:g}"
+                f"and {largest:.4g} A, where the core leaves the valid range s < {VALID:g} or loses its stiffness"
             )
 
     @property
@@ -136,16 +136,22 @@ class VortexOscillator(OscillatorDevice):
         return float(self.core().threshold_current())
 
     def _largest(self) -> float:
-        """Current at which the nominal core reaches the edge of the valid range: s0^2 = 0.36."""
+        """Current at which the nominal core reaches the edge of the valid range, s0^2 = 0.36, in A.
+
+        Or, in large thick dots that reach it late or never, at which the Oersted field of the direction that softens
+        the core leaves 1 % of its stiffness.
+        """
         p = self.core().parameters()
         # a I = (D/G) [kappa + (kappa zeta + xi kappa) s^2], linear in I
         s2, drag = VALID**2, p["damper"] / p["gyro"]
         fixed = drag * (p["stiff"] * (1 + p["xi"] * s2) + p["nonlinear"] * s2)
         per_ampere = p["torque"] - drag * (p["stiff_oe"] * (1 + p["xi"] * s2) + p["nonlinear_oe"] * s2)
-        return float(fixed / per_ampere) if per_ampere > 0 else math.inf
+        edge = float(fixed / per_ampere) if per_ampere > 0 else math.inf
+        softened = 0.99 * float(p["stiff"]) / abs(float(p["stiff_oe"])) if self.chirality else math.inf
+        return min(edge, softened)
 
     def current_range(self) -> tuple[float, float]:
-        """Threshold, and the current at which s reaches 0.6, the end of the model's range, in A."""
+        """Threshold, and the current at which the model ends: s reaches 0.6, or the core loses its stiffness; in A."""
         return self.threshold_current(), self._largest()
 
     def frequency(self, current: torch.Tensor) -> torch.Tensor:
