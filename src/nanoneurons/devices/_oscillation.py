@@ -31,6 +31,7 @@ def run(
     current: torch.Tensor,
     dt: float,
     rate: torch.Tensor,
+    nominal: torch.Tensor,
     key: int | None,
     records: int = 1,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,7 +40,9 @@ def run(
     Args:
         c: x and y, of any common shape; the first axis is chips.
         parameters: tensors that broadcast to that shape.
-        rate: fastest rate of the motion in 1/s in the frame of `parameters`; sets the inner step.
+        rate: fastest rate of each device's motion in 1/s in the frame of `parameters`.
+        nominal: fastest rate of the nominal device at any current it takes. It sets the inner step, so that the steps
+            of a device, and with them its noise, do not depend on those beside it, unless one is twice as fast.
         key: noise on, with this key.
     """
     shape = c[0].shape
@@ -49,7 +52,8 @@ def run(
         return value.double().expand(shape).reshape(flat)
 
     method = "rk4" if key is None else "stochastic-heun"
-    inner = max(1, math.ceil(dt * float(rate.max()) / _STEP[method]))
+    bound, fastest = float(nominal), float(rate.max())
+    inner = max(1, math.ceil(dt * (bound if fastest <= 2 * bound else fastest) / _STEP[method]))
     if inner * records * c[0].numel() > _LONGEST:
         raise ParameterError(
             f"{records * dt:g} s are {inner * records:.2g} inner steps of {c[0].numel()} devices; "

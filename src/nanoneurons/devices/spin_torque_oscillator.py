@@ -150,7 +150,7 @@ class SpinTorqueOscillator(OscillatorDevice):
         high=1e7,
     )
     action: float = param(
-        4.5e-27, "J s", doc="lambda = V M_0/gamma, energy of unit power over its frequency",
+        4.5e-27, "J s", doc="lambda, energy of unit power over its angular frequency; V M_0/gamma, twice if uniform",
         source="pi (187.5 nm)^2 6 nm of 1.2e6 A/m, size of the junctions of Torrejon et al. 2017; magnetisation chosen",
         low=1e-32, high=1e-20, verified=False,
     )  # fmt: skip
@@ -292,13 +292,19 @@ class SpinTorqueOscillator(OscillatorDevice):
         power = own.power(current)
         centre = own.angular_frequency(current)  # a frame in which only the transient turns
         x, y = state["x"], state["y"]
-        largest = torch.maximum(power, x * x + y * y)
-        damping = 2 * own.damping * (own.supercriticality(current).abs() + 1 + self.nonlinear_damping)
+        rate = self._rate(own, current, torch.maximum(power, x * x + y * y))
+        limit, nominal = torch.tensor(self.breakdown, dtype=torch.float64), self.oscillator()
+        nominal = self._rate(nominal, limit, nominal.power(limit))
         values = {name: torch.as_tensor(value) for name, value in own.parameters(centre).items()}
         noise = key if self.temperature > 0 else None
-        x, y = run(AUTO_OSCILLATOR, (x, y), values, current, dt, abs(self.shift) * largest + damping, noise, records)
+        x, y = run(AUTO_OSCILLATOR, (x, y), values, current, dt, rate, nominal, noise, records)
         reference = self.oscillator().angular_frequency(self.operating_current)
         return rotate(x, y, -(centre - reference) * dt * counter(x))
+
+    def _rate(self, own: AutoOscillator, current: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+        """Fastest rate of motion up to a power, in 1/s: the nonlinear turn and the damping of the power."""
+        damping = 2 * own.damping * (own.supercriticality(current).abs() + 1 + self.nonlinear_damping)
+        return abs(self.shift) * power + damping
 
     def _relaxed(self, state: State, current: torch.Tensor, dt: float, key: int) -> torch.Tensor:
         target = self._root_power(current, state["threshold"])

@@ -109,7 +109,7 @@ class VortexOscillator(OscillatorDevice):
         if not threshold < self.operating_current <= largest:
             raise ParameterError(
                 f"operating_current = {self.operating_current:g} A must lie between the threshold of {threshold:.4g} A "
-                f"and {largest:.4g} A, where the core leaves the valid range s < {VALID:g}"
+                f"and {largest:.4g} A, where the core leaves the valid range s < {VALID:g} or loses its stiffness"
             )
 
     @property
@@ -136,16 +136,22 @@ class VortexOscillator(OscillatorDevice):
         return float(self.core().threshold_current())
 
     def _largest(self) -> float:
-        """Current at which the nominal core reaches the edge of the valid range: s0^2 = 0.36."""
+        """Current at which the nominal core reaches the edge of the valid range, s0^2 = 0.36, in A.
+
+        Or, in large thick dots that reach it late or never, at which the Oersted field of the direction that softens
+        the core leaves 1 % of its stiffness.
+        """
         p = self.core().parameters()
         # a I = (D/G) [kappa + (kappa zeta + xi kappa) s^2], linear in I
         s2, drag = VALID**2, p["damper"] / p["gyro"]
         fixed = drag * (p["stiff"] * (1 + p["xi"] * s2) + p["nonlinear"] * s2)
         per_ampere = p["torque"] - drag * (p["stiff_oe"] * (1 + p["xi"] * s2) + p["nonlinear_oe"] * s2)
-        return float(fixed / per_ampere) if per_ampere > 0 else math.inf
+        edge = float(fixed / per_ampere) if per_ampere > 0 else math.inf
+        softened = 0.99 * float(p["stiff"]) / abs(float(p["stiff_oe"])) if self.chirality else math.inf
+        return min(edge, softened)
 
     def current_range(self) -> tuple[float, float]:
-        """Threshold, and the current at which s reaches 0.6, the end of the model's range, in A."""
+        """Threshold, and the current at which the model ends: s reaches 0.6, or the core loses its stiffness; in A."""
         return self.threshold_current(), self._largest()
 
     def frequency(self, current: torch.Tensor) -> torch.Tensor:
@@ -218,13 +224,19 @@ class VortexOscillator(OscillatorDevice):
         core = self.core(state)
         centre = core.angular_frequency(current)  # a frame in which only the transient turns
         x, y = state["x"], state["y"]
-        turn, zeta, drag, over = core.rates(current)
-        largest = torch.maximum(core.radius_squared(current), x * x + y * y)
-        rate = turn * zeta.abs() * largest + 2 * drag * (over.abs() + (zeta.abs() + self.nonlinear_damping) * largest)
+        rate = self._rate(core, current, torch.maximum(core.radius_squared(current), x * x + y * y))
+        limit = torch.tensor([self._largest(), -self._largest()], dtype=torch.float64)
+        nominal = self._rate(self.core(), limit, torch.tensor(VALID**2, dtype=torch.float64)).max()
         values = {name: torch.as_tensor(value) for name, value in core.parameters(centre).items()}
-        x, y = run(VORTEX, (x, y), values, current, dt, rate, key if self.temperature > 0 else None, records)
+        x, y = run(VORTEX, (x, y), values, current, dt, rate, nominal, key if self.temperature > 0 else None, records)
         reference = self.core().angular_frequency(self.operating_current)
         return rotate(x, y, (centre - reference) * dt * counter(x))
+
+    def _rate(self, core: VortexCore, current: torch.Tensor, squared: torch.Tensor) -> torch.Tensor:
+        """Fastest rate of motion up to a squared radius, in 1/s: the nonlinear turn and the damping."""
+        turn, zeta, drag, over = core.rates(current)
+        damping = over.abs() + (zeta.abs() + self.nonlinear_damping) * squared
+        return turn * zeta.abs() * squared + 2 * drag * damping
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V at the last current."""

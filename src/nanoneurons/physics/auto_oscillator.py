@@ -56,6 +56,9 @@ with c = x + i y and p = |c|^2.
 In a frame that rotates at the angular frequency ``frame``; a tone at omega_e is then a tone at omega_e - frame, and a
 coupling is unchanged. Noise f is thermal: <f f*> = 2 D delta, D = Gamma_+(p) k_B T / (lambda omega(p)), with
 ``thermal`` = k_B T / lambda in rad/s. k = ``tuning`` is the shift by the current's own (Oersted) field.
+
+Read in the sense of Stratonovich, the noise leaves at rest the density exp(-E(p) / k_B T) / sqrt(D(p)) instead of
+Boltzmann's, which changes <p> by the fraction (Q - N / omega0) k_B T / (2 lambda omega0): 1e-3 or less in devices.
 Not modelled: internal modes, noise of the current, the effect of k I on the strength of the thermal noise.
 """
 
@@ -74,7 +77,9 @@ class AutoOscillator:
         sigma: spin-torque efficiency in 1/(A s).
         q2: Q', second coefficient of nonlinear damping.
         tuning: k, shift of the angular frequency by the current itself in rad/(s A).
-        thermal: k_B T / lambda in rad/s, lambda = V M_0 / gamma; 0 without noise.
+        thermal: k_B T / lambda in rad/s; 0 without noise. lambda is the energy of unit power over its angular
+            frequency: 2 V M_0 / gamma where p = (1 - m_z) / 2 (uniform magnetisation), (V M_0 / gamma)(1 - cos theta_0)
+            where p is the squared radius of a vortex core over that of the dot.
     """
 
     omega0: Value
@@ -100,11 +105,13 @@ class AutoOscillator:
         return torch.as_tensor(current, dtype=torch.float64) / self.threshold_current()
 
     def power(self, current: Value) -> torch.Tensor:
-        """Stationary p0 = (z - 1) / (z + Q) for Q' = 0, in general where Gamma_+(p) = Gamma_-(p); 0 below I_th."""
-        z = self.supercriticality(current)
-        over = torch.clamp(z - 1, min=0.0)
+        """Stationary p0 = (z - 1) / (z + Q) for Q' = 0, in general where Gamma_+(p) = Gamma_-(p); 0 below I_th.
+
+        NaN where a negative Q' leaves no such power: the oscillation grows beyond the model.
+        """
+        z = torch.clamp(self.supercriticality(current), min=1.0)  # below threshold p0 = 0, whatever the sign of I
         b = z + self.q
-        return 2 * over / (b + torch.sqrt(b * b + 4 * self.q2 * over))
+        return 2 * (z - 1) / (b + torch.sqrt(b * b + 4 * self.q2 * (z - 1)))
 
     def amplitude_rate(self, current: Value) -> torch.Tensor:
         """Gamma_p = p0 (dGamma_+/dp - dGamma_-/dp) in 1/s; dp decays as exp(-2 Gamma_p t)."""
@@ -119,7 +126,8 @@ class AutoOscillator:
 
     def angular_frequency(self, current: Value) -> torch.Tensor:
         """omega0 + k I + N p0 in rad/s."""
-        return self.omega0 + self.tuning * torch.as_tensor(current) + self.shift * self.power(current)
+        current = torch.as_tensor(current, dtype=torch.float64)  # a float must not pass through single precision
+        return self.omega0 + self.tuning * current + self.shift * self.power(current)
 
     def nonlinearity(self, current: Value) -> torch.Tensor:
         """nu = N p0 / Gamma_p, how much the frequency follows the amplitude; keeps its finite limit at threshold."""
@@ -131,23 +139,34 @@ class AutoOscillator:
         nu = self.nonlinearity(current)
         return injected / torch.sqrt(self.power(current)) * torch.sqrt(1 + nu * nu)
 
-    def energy_ratio(self, current: Value) -> torch.Tensor:
-        """E(p0) / lambda = omega0 p0 + N p0^2 / 2 in rad/s."""
-        p = self.power(current)
-        return self.omega0 * p + 0.5 * self.shift * p * p
+    def diffusion(self, power: Value) -> torch.Tensor:
+        """D = Gamma_+(p) k_B T / (lambda (omega0 + N p)) in 1/s: <|dc|^2> = 2 D dt."""
+        p = torch.as_tensor(power, dtype=torch.float64)
+        positive = self.damping * (1 + self.q * p + self.q2 * p * p)
+        return positive * self.thermal / (self.omega0 + self.shift * p)
+
+    def phase_variance(self, current: Value, time: Value) -> torch.Tensor:
+        """Variance in rad^2 of the phase gained in `time` s above threshold, without what it gains on average.
+
+        (D / p0) [(1 + nu^2) t - nu^2 (1 - exp(-2 Gamma_p t)) / (2 Gamma_p)]: slower than 1 / (2 Gamma_p) the frequency
+        follows the noise of the power. Holds while that noise is small against p0.
+        """
+        p, nu, rate = self.power(current), self.nonlinearity(current), 2 * self.amplitude_rate(current)
+        time = torch.as_tensor(time, dtype=torch.float64)
+        return self.diffusion(p) / p * (time + nu * nu * (time + torch.expm1(-rate * time) / rate))
 
     def linewidth(self, current: Value) -> torch.Tensor:
         """Full width at half maximum of the emitted line in Hz; NaN where neither closed form holds.
 
-        Below threshold (Gamma_+ - Gamma_-) / pi, far above it (1 + nu^2) Gamma_+(p0) k_B T / (2 pi E(p0)). The latter
-        is given where it is below a fifth of Gamma_p / pi (the amplitude must follow faster than the phase
+        Below threshold (Gamma_+ - Gamma_-) / pi, far above it (1 + nu^2) D(p0) / (2 pi p0) with
+        D / p0 = Gamma_+(p0) k_B T / (lambda omega(p0) p0), where often E(p0) is written for lambda omega(p0) p0. The
+        latter is given where it is below a fifth of Gamma_p / pi (the amplitude must follow faster than the phase
         diffuses), the former where the thermal power is below a fifth of what would change the damping by its own size.
         """
         z = self.supercriticality(current)
         p = self.power(current)
         nu = self.nonlinearity(current)
-        positive = self.damping * (1 + self.q * p + self.q2 * p * p)
-        above = (1 + nu * nu) * positive * self.thermal / self.energy_ratio(current) / (2 * math.pi)
+        above = (1 + nu * nu) * self.diffusion(p) / p / (2 * math.pi)
         below = self.damping * (1 - z) / math.pi
         fluctuating = self.thermal / self.omega0 / torch.clamp(1 - z, min=1e-12)  # <p> below threshold
         nan = torch.full_like(z, math.nan)

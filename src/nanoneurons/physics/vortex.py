@@ -21,7 +21,13 @@ With the core at :math:`c = s e^{i\theta}` in units of the dot's radius R and :m
     a_J = \pi \tfrac{\hbar P}{2 e} p_z \sin^2\theta_0, \quad \cos\theta_0 = H/M_s, \quad p_z = H/M_{SAF}
 
 The nonlinear damping enters with a minus sign, as the stationary radius demands. Thermal noise f obeys
-equipartition, :math:`\langle s^2\rangle R^2 = 2 k_B T/\kappa` at rest. These formulas of a rigid core relax about
+equipartition, :math:`\langle s^2\rangle R^2 = 2 k_B T/\kappa` at rest, and grows with the damping,
+
+.. math::
+    \langle f f^*\rangle = 2 D_s\,\delta, \quad
+    D_s = \frac{2 k_B T D}{G^2 R^2}\, \frac{1 + (\zeta + \xi) s^2}{1 + \zeta s^2}
+
+with :math:`\zeta` without current. These formulas of a rigid core relax about
 ten times faster than measured oscillators (20 to 40 ns against 200 to 500 ns): a known limit of the model.
 
 Not modelled: deformation and reversal of the core, the edge beyond s = 0.6, other modes, pinning.
@@ -57,7 +63,10 @@ def _rhs(x, y, gyro, damper, stiff, stiff_oe, nonlinear, nonlinear_oe, torque, x
 
 
 def _noise(x, y, gyro, damper, stiff, stiff_oe, nonlinear, nonlinear_oe, torque, xi, frame, thermal):
-    amplitude = sqrt(2.0 * thermal * damper) / gyro
+    s2 = x * x + y * y
+    zeta = nonlinear / stiff
+    damping = (1.0 + (zeta + xi) * s2) / (1.0 + zeta * s2)  # of the core's motion, over that at the centre
+    amplitude = sqrt(2.0 * thermal * damper * damping) / gyro
     return amplitude, amplitude
 
 
@@ -175,15 +184,17 @@ class VortexCore:
     def linewidth(self, current: float | torch.Tensor) -> torch.Tensor:
         """Full width at half maximum in Hz; NaN where neither closed form holds.
 
-        Below threshold the damping rate over pi; above it (1 + nu^2) k_B T D/(G^2 R^2 s0^2) / pi, where that is below
-        a fifth of the amplitude's own rate over pi.
+        Below threshold the damping rate over pi; above it (1 + nu^2) D_s / (2 pi s0^2), where that is below a fifth of
+        the amplitude's own rate over pi.
         """
         _, zeta, drag, over = self.rates(current)
         s2 = self.radius_squared(current)
         p = {k: torch.as_tensor(v, dtype=torch.float64) for k, v in self.parameters().items()}
         nu = self.nonlinearity(current)
-        spread = 2 * p["thermal"] * p["damper"] / p["gyro"] ** 2  # diffusion of one component, per s
-        above = (1 + nu * nu) * spread / s2 / (2 * math.pi)
+        spread = 2 * p["thermal"] * p["damper"] / p["gyro"] ** 2  # D_s at the centre, per s
+        rest = p["nonlinear"] / p["stiff"]  # zeta without current, as in the noise
+        growth = (1 + (rest + self.xi) * s2) / (1 + rest * s2)
+        above = (1 + nu * nu) * spread * growth / s2 / (2 * math.pi)
         nan = torch.full_like(over, math.nan)
         above = torch.where(above < 0.2 * drag * over / math.pi, above, nan)
         resting = spread / (drag * over.abs())  # <s^2> below threshold
