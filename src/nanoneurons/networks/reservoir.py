@@ -1,0 +1,267 @@
+r"""A reservoir made of one oscillator used many times: virtual nodes that follow each other in time.
+
+Every frame of an input sequence is held for ``nodes`` intervals of length :math:`\theta` while a fixed random mask
+scans it, so the oscillator sees one current per interval and its amplitude at the end of each is one node:
+
+.. math:: I_{f,i} = I_{dc} + \Delta I \,\mathrm{clip}_{\pm 1}\Big(g \sum_c x_{f,c}\, M_{c,i}\Big),
+          \qquad V_{f,i} = \text{amplitude after } \theta \text{ at } I_{f,i}
+
+Memory comes from the oscillator alone: with :math:`\theta` below its relaxation time a node still feels its
+predecessors, the first nodes of a frame those of the frame before. There is no delay line.
+
+Any oscillator serves that offers `Node`. Chips are the first axis: one chip is one junction, all chips see
+the same mask.
+
+Not modelled: the rise time of the current source, the filter of the envelope detector, a phase read-out (phase noise
+does not reach an amplitude that is detected).
+
+Source: Torrejon et al., Nature 547, 428 (2017); Appeltant et al., Nat. Commun. 2, 468 (2011) for the mask.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+
+from nanoneurons.core import random
+from nanoneurons.core.errors import DataError, ParameterError, RefusedError
+from nanoneurons.physics import relaxation
+
+__all__ = ["MASKS", "Node", "RelaxingNode", "TimeMultiplexedReservoir", "draw_mask"]
+
+MASKS = ("binary", "uniform", "normal")
+_BATCH = 1 << 22  # amplitudes computed at once: a few tens of MB
+
+
+class Node(Protocol):
+    """What the reservoir asks of an oscillator."""
+
+    @property
+    def breakdown(self) -> float:
+        """Largest current in A that the junction survives."""
+        ...
+
+    @property
+    def chips(self) -> int | None:
+        """Number of junctions side by side, or None for one without a chips axis."""
+        ...
+
+    def respond(self, drive: torch.Tensor, dt: float, rest: float, generator: torch.Generator | None) -> torch.Tensor:
+        """Amplitudes in V at the ends of intervals `dt` with constant currents.
+
+        Args:
+            drive: currents in A, ``(*chips, sequences, steps)``, the chips axis of size 1 where all see the same.
+            rest: current in A at which every oscillator has settled before the first interval.
+            generator: source of the node's own noise; None for none.
+
+        Returns:
+            ``(*chips, sequences, steps)``, dtype of `drive`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RelaxingNode:
+    r"""The closed form: an amplitude that relaxes exponentially, with thermal amplitude noise.
+
+    Attributes:
+        law: :math:`V_\infty(I)`, from currents in A to amplitudes in V, for example
+            ``partial(relaxation.amplitude_fit, threshold=4e-3, scale=0.2)``.
+        time_constant: T in s; a number, or ``(chips, 1)``, as may be the parameters of `law`.
+        noise: standard deviation of the amplitude in V at a constant current; it is correlated over T, as that of any
+            relaxing amplitude pushed by white noise.
+        breakdown: largest current in A.
+        chips: junctions side by side, or None.
+    """
+
+    law: Callable[[torch.Tensor], torch.Tensor]
+    time_constant: float | torch.Tensor
+    noise: float = 0.0
+    breakdown: float = math.inf
+    chips: int | None = None
+
+    def respond(self, drive: torch.Tensor, dt: float, rest: float, generator: torch.Generator | None) -> torch.Tensor:
+        """See `Node`: exact for currents that are constant within each interval."""
+        time = torch.as_tensor(self.time_constant, dtype=drive.dtype, device=drive.device)
+        decay = torch.exp(-dt / time)
+        lead = drive.shape[:-1] if self.chips is None else (self.chips, *drive.shape[1:-1])
+        drive = drive.expand(*lead, drive.shape[-1])
+        # the law's per-chip parameters are (chips, 1): sequences and steps are one axis while it is applied
+        target = self.law(drive.flatten(-2)).reshape(drive.shape)
+        start = self.law(torch.full((1,), rest, dtype=drive.dtype, device=drive.device))
+        kick = None
+        if self.noise and generator is not None:
+            flat = (self.chips or 1, drive.numel() // (self.chips or 1))
+            numbers = random.normal(random.draw_key(generator), flat, device=drive.device)
+            size = self.noise * (1 - decay**2).sqrt()
+            kick = (numbers.to(drive.dtype) * size.reshape(-1, 1)).reshape(drive.shape)
+        return relaxation.follow(start, target, decay, kick)
+
+
+def draw_mask(
+    channels: int, nodes: int, generator: torch.Generator, kind: Literal["binary", "uniform", "normal"] = "binary"
+) -> torch.Tensor:
+    """A random mask ``(channels, nodes)``, float64: -1 or +1, uniform in [-1, 1], or standard normal.
+
+    Raises:
+        ParameterError: an unknown kind, or no channel or node.
+    """
+    if kind not in MASKS:
+        raise ParameterError(f"mask {kind!r} is unknown; use one of {', '.join(MASKS)}")
+    if channels < 1 or nodes < 1:
+        raise ParameterError(f"a mask needs at least one channel and one node, not {channels} x {nodes}")
+    shape = (channels, nodes)
+    if kind == "normal":
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    mask = 2.0 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1.0
+    return mask if kind == "uniform" else torch.where(mask < 0, -1.0, 1.0).to(torch.float64)
+
+
+@dataclass(frozen=True)
+class TimeMultiplexedReservoir:
+    """One oscillator, a mask, a node time.
+
+    Attributes:
+        node: the oscillator.
+        mask: ``(channels, nodes)``.
+        node_time: theta in s.
+        direct_current: operating point in A, where the oscillator also rests before a sequence.
+        swing: largest distance of the current from the operating point in A.
+        gain: factor between the masked input and the swing; `scaled_to` finds it.
+        read_noise: standard deviation in V of what the read-out adds to every amplitude, independently.
+
+    Raises:
+        ParameterError: a value that is not finite or has the wrong sign or shape.
+        RefusedError: the largest current is beyond the junction's breakdown.
+    """
+
+    node: Node
+    mask: torch.Tensor
+    node_time: float = 100e-9
+    direct_current: float = 7e-3
+    swing: float = 3e-3
+    gain: float = 1.0
+    read_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("node_time", "swing", "gain", "read_noise", "direct_current"):
+            value = getattr(self, name)
+            allowed = value > 0 or (value == 0 and name == "read_noise") or name == "direct_current"
+            if not (math.isfinite(value) and allowed):
+                raise ParameterError(f"{name} = {value:g} of a reservoir must be a finite, positive number in SI units")
+        if self.mask.dim() != 2 or 0 in self.mask.shape:
+            raise ParameterError(f"the mask must be (channels, nodes), not of shape {tuple(self.mask.shape)}")
+        if not torch.isfinite(self.mask).all():
+            raise ParameterError("the mask holds values that are not finite; draw it with draw_mask")
+        largest = self.direct_current + self.swing
+        if not largest <= self.node.breakdown:
+            raise RefusedError(
+                f"{1e3 * self.direct_current:g} mA with a swing of {1e3 * self.swing:g} mA reaches "
+                f"{1e3 * largest:g} mA, beyond the breakdown at {1e3 * self.node.breakdown:g} mA; lower the direct current or the swing"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Inputs per frame."""
+        return self.mask.shape[0]
+
+    @property
+    def nodes(self) -> int:
+        """Virtual nodes."""
+        return self.mask.shape[1]
+
+    def scaled_to(self, sequences: Sequence[torch.Tensor]) -> TimeMultiplexedReservoir:
+        """Copy whose swing is just filled by the largest masked input of `sequences` (training ones)."""
+        peak = 0.0
+        for part in self._joined(sequences):
+            peak = max(peak, float((part @ self.mask.to(part.dtype)).abs().max()))
+        if peak == 0:
+            raise DataError("every masked input is zero, so no gain fills the swing; give an input that varies")
+        return dataclasses.replace(self, gain=1.0 / peak)
+
+    def states(
+        self, sequences: torch.Tensor | Sequence[torch.Tensor], generator: torch.Generator | None = None
+    ) -> torch.Tensor | list[torch.Tensor]:
+        """Node amplitudes in V of one sequence ``(frames, channels)``, or of each of many.
+
+        Args:
+            generator: source of the node's and the read-out's noise; None for neither.
+
+        Returns:
+            ``(*chips, frames, nodes)``, or a list of such.
+
+        Raises:
+            DataError: a sequence of the wrong shape, or with values that are not finite (says which).
+        """
+        if isinstance(sequences, torch.Tensor):
+            return self.states([sequences], generator)[0]
+        found: list[torch.Tensor] = [torch.empty(0)] * len(sequences)
+        for numbers, parts in self.stream(sequences, generator):
+            for number, part in zip(numbers, parts, strict=True):
+                found[number] = part
+        return found
+
+    def stream(
+        self, sequences: Sequence[torch.Tensor], generator: torch.Generator | None = None
+    ) -> Iterator[tuple[list[int], list[torch.Tensor]]]:
+        """The same in batches of sequences of similar length: pairs of their numbers and their states.
+
+        What is not kept is not stored, so thousands of utterances on thousands of nodes pass through a few tens of MB.
+        """
+        _check(sequences, self.channels)
+        order = np.argsort([len(s) for s in sequences], kind="stable").tolist()
+        per_frame = self.nodes * (self.node.chips or 1)
+        while order:
+            longest, count = 1, 0
+            while count < len(order):
+                longest = max(longest, len(sequences[order[count]]))
+                if count and (count + 1) * longest * per_frame > _BATCH:
+                    break
+                count += 1
+            batch, order = order[:count], order[count:]
+            yield batch, self._respond([sequences[i] for i in batch], generator)
+
+    def _respond(self, batch: list[torch.Tensor], generator: torch.Generator | None) -> list[torch.Tensor]:
+        lengths = [len(s) for s in batch]
+        frames = torch.cat(list(batch))
+        level = (frames @ (self.mask.to(frames.dtype) * self.gain)).clamp_(-1.0, 1.0)
+        current = level.mul_(self.swing).add_(self.direct_current)
+        # shorter sequences are followed by the resting current, whose amplitudes are cut off again
+        drive = current.new_full((len(batch), max(lengths), self.nodes), self.direct_current)
+        for row, part in zip(drive, current.split(lengths), strict=True):
+            row[: len(part)] = part
+        drive = drive.flatten(1)
+        if self.node.chips is not None:
+            drive = drive[None]
+        found = self.node.respond(drive, self.node_time, self.direct_current, generator)
+        if self.read_noise and generator is not None:
+            flat = (self.node.chips or 1, found.numel() // (self.node.chips or 1))
+            numbers = random.normal(random.draw_key(generator), flat, device=found.device)
+            found = found + self.read_noise * numbers.to(found.dtype).reshape(found.shape)
+        found = found.unflatten(-1, (-1, self.nodes))
+        return [found[..., i, :n, :] for i, n in enumerate(lengths)]
+
+    def _joined(self, sequences: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """All frames in pieces whose masked form fits the batch."""
+        _check(sequences, self.channels)
+        yield from torch.cat(list(sequences)).split(max(1, _BATCH // self.nodes))
+
+
+def _check(sequences: Sequence[torch.Tensor], channels: int) -> None:
+    """Refuse sequences that do not fit the mask or are not finite."""
+    if not len(sequences):
+        raise DataError("there is no sequence; give at least one of shape (frames, channels)")
+    for number, sequence in enumerate(sequences):
+        if sequence.dim() != 2 or sequence.shape[1] != channels or not len(sequence):
+            raise DataError(
+                f"sequence {number} has shape {tuple(sequence.shape)}, but the mask takes (frames, {channels})"
+            )
+        if not torch.isfinite(sequence).all():
+            frame = int((~torch.isfinite(sequence)).any(1).nonzero()[0])
+            raise DataError(f"sequence {number} holds a value that is not finite in frame {frame}; repair the input")
