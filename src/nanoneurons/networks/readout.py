@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,10 +72,11 @@ class NormalEquations:
             )
         if not torch.isfinite(states).all():
             raise DataError("states hold values that are not finite; look at the drive and the step of the oscillator")
+        syrk = linalg.get_blas_funcs("syrk", dtype=np.float64)
         for s, t in zip(states.split(_BLOCK), targets.split(_BLOCK), strict=True):
             # double precision: a ridge of 1e-9 of the mean eigenvalue would drown in the rounding of single
             a, b = s.detach().double().numpy(), t.detach().double().numpy()
-            self._gram = linalg.blas.dsyrk(1.0, a.T, beta=1.0, c=self._gram, overwrite_c=1)
+            self._gram = syrk(1.0, a.T, beta=1.0, c=self._gram, overwrite_c=1)
             self._sums += a.sum(0)
             self._cross += a.T @ b
             self._totals += b.sum(0)
@@ -123,7 +125,8 @@ def pseudo_inverse(states: torch.Tensor, targets: torch.Tensor) -> Readout:
     # columns in one unit, for the same reason as above
     unit = float(np.sqrt(np.mean(design[:, 1:] ** 2))) or 1.0
     design[:, 1:] /= unit
-    weights = linalg.lstsq(design, targets.double().numpy(), lapack_driver="gelsd")[0]
+    solution: tuple[Any, ...] = linalg.lstsq(design, targets.double().numpy(), lapack_driver="gelsd")  # type: ignore
+    weights = solution[0]
     weights[1:] /= unit
     return Readout(torch.from_numpy(weights))
 

@@ -163,7 +163,8 @@ class TimeMultiplexedReservoir:
         if not largest <= self.node.breakdown:
             raise RefusedError(
                 f"{1e3 * self.direct_current:g} mA with a swing of {1e3 * self.swing:g} mA reaches "
-                f"{1e3 * largest:g} mA, beyond the breakdown at {1e3 * self.node.breakdown:g} mA; lower the direct current or the swing"
+                f"{1e3 * largest:g} mA, beyond the breakdown at {1e3 * self.node.breakdown:g} mA; "
+                "lower the direct current or the swing"
             )
 
     @property
