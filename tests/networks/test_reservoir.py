@@ -10,15 +10,16 @@ import torch
 
 from nanoneurons.core.errors import DataError, ParameterError, RefusedError
 from nanoneurons.core.random import generator_for
+from nanoneurons.networks import nodes
 from nanoneurons.networks import reservoir as rv
 from nanoneurons.physics import relaxation
 
 LAW = partial(relaxation.amplitude_fit, threshold=4e-3, scale=0.2)
-NODE = rv.RelaxingNode(LAW, 410e-9)
+NODE = nodes.RelaxingNode(LAW, 410e-9)
 
 
-def make(channels=3, nodes=8, node=NODE, **changes):
-    return rv.TimeMultiplexedReservoir(node, rv.draw_mask(channels, nodes, generator_for(0, "mask")), **changes)
+def make(channels=3, count=8, node=NODE, **changes):
+    return rv.TimeMultiplexedReservoir(node, rv.draw_mask(channels, count, generator_for(0, "mask")), **changes)
 
 
 def inputs(frames, channels=3, seed=0):
@@ -45,13 +46,13 @@ def test_no_input_leaves_the_oscillator_at_rest():
 
 def test_memory_is_that_of_the_oscillator():
     # two inputs that differ in frame 0 only: the difference decays by exp(-theta/T) per node afterwards
-    network = make(nodes=4, gain=0.2)
+    network = make(count=4, gain=0.2)
     a, b = inputs(3), inputs(3)
     b[0] = -b[0]
     difference = (network.states(a) - network.states(b))[1:].flatten()
     ratio = difference[1:] / difference[:-1]
     np.testing.assert_allclose(ratio.numpy(), math.exp(-100 / 410), rtol=1e-9)  # difference of close numbers
-    forgetful = make(nodes=4, gain=0.2, node_time=1e-3)
+    forgetful = make(count=4, gain=0.2, node_time=1e-3)
     assert (forgetful.states(a) - forgetful.states(b))[1:].abs().max() == 0
 
 
@@ -80,13 +81,13 @@ def test_scaled_to_fills_the_swing():
 def test_chips_are_junctions_with_their_own_parameters():
     threshold = torch.tensor([[3.8e-3], [4.0e-3], [4.2e-3]], dtype=torch.float64)
     time = torch.tensor([[300e-9], [410e-9], [500e-9]], dtype=torch.float64)
-    node = rv.RelaxingNode(partial(relaxation.amplitude_fit, threshold=threshold, scale=0.2), time, chips=3)
+    node = nodes.RelaxingNode(partial(relaxation.amplitude_fit, threshold=threshold, scale=0.2), time, chips=3)
     sequences = [inputs(4), inputs(6, seed=1)]
     found = make(node=node, gain=0.3).states(sequences)
     assert [tuple(s.shape) for s in found] == [(3, 4, 8), (3, 6, 8)]
     for chip in range(3):
         law = partial(relaxation.amplitude_fit, threshold=float(threshold[chip]), scale=0.2)
-        alone = make(node=rv.RelaxingNode(law, float(time[chip])), gain=0.3).states(sequences)
+        alone = make(node=nodes.RelaxingNode(law, float(time[chip])), gain=0.3).states(sequences)
         for mine, theirs in zip(found, alone, strict=True):
             torch.testing.assert_close(mine[chip], theirs, rtol=1e-13, atol=0)
 
@@ -94,14 +95,14 @@ def test_chips_are_junctions_with_their_own_parameters():
 def test_noise_has_the_size_and_the_memory_it_declares():
     node = dataclasses.replace(NODE, noise=2e-4)
     still = torch.zeros(20_000, 1, dtype=torch.float64)
-    network = make(channels=1, nodes=10, node=node)
+    network = make(channels=1, count=10, node=node)
     quiet = network.states(still)
     noise = (network.states(still, generator_for(3, "noise")) - quiet).flatten()[100:]
     # 2e5 samples correlated over 4 steps: 4e4 independent ones, so the s.d. is known to 0.35 %; 4 sigma
     assert float(noise.std()) == pytest.approx(2e-4, rel=0.015)
     lag = float((noise[1:] * noise[:-1]).mean() / noise.var())
     assert lag == pytest.approx(math.exp(-100 / 410), abs=0.01)
-    read = make(channels=1, nodes=10, read_noise=2e-4)
+    read = make(channels=1, count=10, read_noise=2e-4)
     white = (read.states(still, generator_for(3, "noise")) - quiet).flatten()
     assert float(white.std()) == pytest.approx(2e-4, rel=0.007)
     assert abs(float((white[1:] * white[:-1]).mean() / white.var())) < 0.01
@@ -120,7 +121,7 @@ def test_noise_repeats_with_its_generator_and_leaves_the_global_one_alone():
 
 def test_noise_of_a_chip_does_not_depend_on_the_number_of_chips():
     law = NODE.law
-    few, many = (rv.RelaxingNode(law, 410e-9, noise=1e-4, chips=n) for n in (1, 3))
+    few, many = (nodes.RelaxingNode(law, 410e-9, noise=1e-4, chips=n) for n in (1, 3))
     x = inputs(5)
     a = make(node=few, read_noise=1e-4).states(x, generator_for(1, "noise"))
     b = make(node=many, read_noise=1e-4).states(x, generator_for(1, "noise"))

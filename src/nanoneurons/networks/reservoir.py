@@ -22,86 +22,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
 
 from nanoneurons.core import random
 from nanoneurons.core.errors import DataError, ParameterError, RefusedError
-from nanoneurons.physics import relaxation
 
-__all__ = ["MASKS", "Node", "RelaxingNode", "TimeMultiplexedReservoir", "draw_mask"]
+from .nodes import Node
+
+__all__ = ["MASKS", "TimeMultiplexedReservoir", "draw_mask"]
 
 MASKS = ("binary", "uniform", "normal")
 _BATCH = 1 << 22  # amplitudes computed at once: a few tens of MB
-
-
-class Node(Protocol):
-    """What the reservoir asks of an oscillator."""
-
-    @property
-    def breakdown(self) -> float:
-        """Largest current in A that the junction survives."""
-        ...
-
-    @property
-    def chips(self) -> int | None:
-        """Number of junctions side by side, or None for one without a chips axis."""
-        ...
-
-    def respond(self, drive: torch.Tensor, dt: float, rest: float, generator: torch.Generator | None) -> torch.Tensor:
-        """Amplitudes in V at the ends of intervals `dt` with constant currents.
-
-        Args:
-            drive: currents in A, ``(*chips, sequences, steps)``, the chips axis of size 1 where all see the same.
-            rest: current in A at which every oscillator has settled before the first interval.
-            generator: source of the node's own noise; None for none.
-
-        Returns:
-            ``(*chips, sequences, steps)``, dtype of `drive`.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class RelaxingNode:
-    r"""The closed form: an amplitude that relaxes exponentially, with thermal amplitude noise.
-
-    Attributes:
-        law: :math:`V_\infty(I)`, from currents in A to amplitudes in V, for example
-            ``partial(relaxation.amplitude_fit, threshold=4e-3, scale=0.2)``.
-        time_constant: T in s; a number, or ``(chips, 1)``, as may be the parameters of `law`.
-        noise: standard deviation of the amplitude in V at a constant current; it is correlated over T, as that of any
-            relaxing amplitude pushed by white noise.
-        breakdown: largest current in A.
-        chips: junctions side by side, or None.
-    """
-
-    law: Callable[[torch.Tensor], torch.Tensor]
-    time_constant: float | torch.Tensor
-    noise: float = 0.0
-    breakdown: float = math.inf
-    chips: int | None = None
-
-    def respond(self, drive: torch.Tensor, dt: float, rest: float, generator: torch.Generator | None) -> torch.Tensor:
-        """See `Node`: exact for currents that are constant within each interval."""
-        time = torch.as_tensor(self.time_constant, dtype=drive.dtype, device=drive.device)
-        decay = torch.exp(-dt / time)
-        lead = drive.shape[:-1] if self.chips is None else (self.chips, *drive.shape[1:-1])
-        drive = drive.expand(*lead, drive.shape[-1])
-        # the law's per-chip parameters are (chips, 1): sequences and steps are one axis while it is applied
-        target = self.law(drive.flatten(-2)).reshape(drive.shape)
-        start = self.law(torch.full((1,), rest, dtype=drive.dtype, device=drive.device))
-        kick = None
-        if self.noise and generator is not None:
-            flat = (self.chips or 1, drive.numel() // (self.chips or 1))
-            numbers = random.normal(random.draw_key(generator), flat, device=drive.device)
-            size = self.noise * (1 - decay**2).sqrt()
-            kick = (numbers.to(drive.dtype) * size.reshape(-1, 1)).reshape(drive.shape)
-        return relaxation.follow(start, target, decay, kick)
 
 
 def draw_mask(

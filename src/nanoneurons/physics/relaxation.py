@@ -15,8 +15,18 @@ current :math:`I_{th}`; with :math:`z = I/I_{th}`:
 Currents in A, times in s, amplitudes in the unit of c (V). Functions take tensors of any shape, or numbers, that
 broadcast together, and return a new tensor.
 
-Not modelled: the dependence of T on the present current or amplitude (T holds for small deviations around one
-direct current), the phase, a frequency pulled by other oscillators.
+There T is a constant, which holds for small deviations around one direct current. Without that simplification the
+power :math:`p = (V/c)^2` of an auto-oscillator obeys
+
+.. math:: \frac{dp}{dt} = 2\Gamma_G\, p \left[(z - 1) - (z + Q)\, p\right]
+    \quad\Rightarrow\quad
+    p(t + \Delta t) = \frac{p\, e^x}{1 + p\,(z + Q)\, 2\Gamma_G \Delta t\,(e^x - 1)/x},
+    \qquad x = 2\Gamma_G (z - 1) \Delta t,
+
+also exact while the current is constant (`grow`, `follow_power`). It recovers slowly from small amplitudes, and so
+answers to a current in a way that depends on the ones before.
+
+Not modelled: the phase, the thermal power that restarts an oscillation which has died out, other oscillators.
 
 Source: Abreu Araujo et al., Sci. Rep. 10, 328 (2020) for the fit; Slavin and Tiberkevich, IEEE Trans. Magn. 45, 1875
 (2009) for the auto-oscillator, whose power is :math:`p_0 = (z-1)/(z+Q)` and whose small deviations of power
@@ -26,6 +36,7 @@ relax at :math:`2\Gamma_G(z-1)`; Grimaldi et al., Phys. Rev. B 89, 104404 (2014)
 from __future__ import annotations
 
 import numba
+import numpy as np
 import torch
 
 from nanoneurons.core.errors import ParameterError
@@ -36,6 +47,8 @@ __all__ = [
     "amplitude_vortex",
     "damping_rate",
     "follow",
+    "follow_power",
+    "grow",
     "load_divider",
     "relax",
     "relaxation_time",
@@ -163,3 +176,66 @@ def _follow_in_blocks(
         v = part[..., -1]
         found.append(part)
     return torch.cat(found, -1)
+
+
+def grow(power: torch.Tensor, supercriticality: torch.Tensor, damping: Value, rate: Value, dt: Value) -> torch.Tensor:
+    r"""Power of an auto-oscillator after `dt` at constant current; below threshold it dies out.
+
+    Args:
+        power: p, dimensionless, positive.
+        supercriticality: z = I/I_th.
+        damping: nonlinear damping Q.
+        rate: linear damping rate :math:`\Gamma_G` in 1/s.
+    """
+    above = supercriticality - 1.0
+    x = 2.0 * rate * dt * above
+    small = above.abs() < 1e-7
+    # (e^x - 1)/(z - 1), and its limit at threshold
+    gained = torch.where(small, 2.0 * rate * dt * (1.0 + x / 2), torch.expm1(x) / torch.where(small, 1.0, above))
+    return power * x.exp() / (1.0 + power * (supercriticality + damping) * gained)
+
+
+def follow_power(
+    start: Value, supercriticality: torch.Tensor, damping: Value, rate_dt: Value, kick: torch.Tensor | None = None
+) -> torch.Tensor:
+    r"""Square root of the power at the ends of many equal intervals, each with its own current.
+
+    Args:
+        start: power before the first interval, broadcast to ``(...)``.
+        supercriticality: z of each interval, ``(..., steps)``.
+        damping: nonlinear damping Q, broadcast to ``(...)``.
+        rate_dt: :math:`\Gamma_G \Delta t`, broadcast to ``(...)``.
+        kick: what noise adds to the root of the power at the end of each interval, ``(..., steps)``; a root
+            that it turns negative is reflected.
+
+    Returns:
+        ``(..., steps)``, dtype of `supercriticality`, by a compiled loop; no gradients.
+    """
+    z = supercriticality.detach()
+    lead, steps = z.shape[:-1], z.shape[-1]
+    out = z.cpu().clone(memory_format=torch.contiguous_format)
+    rows = [torch.as_tensor(v, dtype=z.dtype, device="cpu").expand(lead).reshape(-1) for v in (start, damping, rate_dt)]
+    noise = out.new_empty(0) if kick is None else kick.detach().to(out).expand(out.shape).contiguous()
+    _follow_power(
+        *(row.numpy() for row in rows),
+        noise.reshape(-1, steps if kick is not None else 1).numpy(),
+        out.view(-1, steps).numpy(),
+    )
+    return out.to(z.device)
+
+
+@numba.njit(cache=True)
+def _follow_power(start, damping, rate_dt, kick, out):  # pragma: no cover - compiled
+    noisy = kick.size > 0
+    for row in range(out.shape[0]):
+        p = start[row]
+        for n in range(out.shape[1]):
+            z = out[row, n]
+            x = 2 * rate_dt[row] * (z - 1)
+            gained = 2 * rate_dt[row] * (1 + x / 2) if abs(z - 1) < 1e-7 else np.expm1(x) / (z - 1)
+            p = p * np.exp(x) / (1 + p * (z + damping[row]) * gained)
+            v = np.sqrt(p)
+            if noisy:
+                v = abs(v + kick[row, n])
+                p = v * v
+            out[row, n] = v
