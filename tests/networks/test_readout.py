@@ -62,6 +62,13 @@ def test_adding_after_solving_counts():
     np.testing.assert_allclose(equations.solve().weights, accumulated().solve().weights, rtol=1e-9)
 
 
+def test_joined_parts_are_the_whole():
+    a, b = (accumulated(STATES[part], TARGETS[part], (150,)) for part in (slice(0, 150), slice(150, 300)))
+    whole = NormalEquations.joined([a, b])
+    np.testing.assert_allclose(whole.solve().weights, accumulated().solve().weights, rtol=1e-9)
+    assert (a.frames, whole.frames) == (150, 300)
+
+
 def test_readout_of_chips():
     readout = pseudo_inverse(STATES, TARGETS)
     outputs = readout(STATES.reshape(2, 150, 12))

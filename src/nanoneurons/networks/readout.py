@@ -83,6 +83,18 @@ class NormalEquations:
             self.frames += len(a)
         self._modes = None
 
+    @classmethod
+    def joined(cls, parts: Sequence[NormalEquations]) -> NormalEquations:
+        """The equations of all frames of `parts` together; the parts are not changed."""
+        whole = cls(len(parts[0]._sums), len(parts[0]._totals))
+        for part in parts:
+            whole._gram += part._gram
+            whole._sums += part._sums
+            whole._cross += part._cross
+            whole._totals += part._totals
+            whole.frames += part.frames
+        return whole
+
     def solve(self, ridge: float = 0.0) -> Readout:
         """Fit with `ridge` in units of the mean eigenvalue of S S^T; 0 is the pseudo-inverse.
 
