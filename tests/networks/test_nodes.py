@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from nanoneurons.core.errors import ParameterError
+from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import generator_for
-from nanoneurons.networks.nodes import AmplitudeNode, RelaxingNode
+from nanoneurons.networks.nodes import AmplitudeNode, DeviceNode, RelaxingNode
+from nanoneurons.networks.reservoir import TimeMultiplexedReservoir, draw_mask
 from nanoneurons.physics import relaxation
 
 RATE = relaxation.damping_rate(410e-9, 7 / 4)
@@ -87,3 +88,56 @@ def test_single_precision_is_kept():
     law = RelaxingNode(lambda i: relaxation.amplitude_fit(i, 4e-3, 0.2), 410e-9)
     for node in (NODE, law):
         assert node.respond(drive, 100e-9, 7e-3, None).dtype == torch.float32
+
+
+@pytest.fixture
+def device(sample_module):
+    return sample_module("devices", "relaxing_oscillator").RelaxingOscillator()
+
+
+def test_a_device_of_the_catalogue_is_stepped_interval_by_interval(device):
+    node = DeviceNode.fabricate(device, 3, generator_for(0, "junctions"))
+    threshold = node.junctions["threshold"].double()
+    assert node.chips == 3 and threshold.unique().numel() == 3
+    drive = currents(steps=6).float()[None]
+    found = node.respond(drive, 100e-9, 7e-3, None)
+    assert found.shape == (3, 2, 6)
+    z = 7e-3 / threshold
+    power = ((z - 1) / (z + 2)).expand(3, 2)
+    for n in range(6):
+        z = drive[..., n].double() / threshold
+        gone = 1 - (-100e-9 * 2e6 * (z - 1).abs()).exp()
+        power = power + gone * (((z - 1) / (z + 2)).clamp_min(0) - power)
+        # single precision of the sample; rest to e^-20
+        torch.testing.assert_close(found[..., n].double(), 0.01 * power.sqrt(), rtol=1e-5, atol=0)
+
+
+def test_noise_of_a_device_follows_the_generator(device):
+    node = DeviceNode.fabricate(device, 2, generator_for(0, "junctions"))
+    drive = currents(steps=6).float()[None]
+    first = node.respond(drive, 100e-9, 7e-3, generator_for(1))
+    assert torch.equal(first, node.respond(drive, 100e-9, 7e-3, generator_for(1)))
+    assert not torch.equal(first, node.respond(drive, 100e-9, 7e-3, None))
+    assert not torch.equal(first[0, 0], first[0, 1])  # sequences are other times of the same junction
+
+
+def test_a_device_that_answers_whole_trains_is_asked_for_them(device):
+    class Whole(type(device)):
+        def respond(self, state, drive, dt, generator):
+            return drive * 2
+
+    node = DeviceNode.fabricate(Whole(), 2, generator_for(0))
+    drive = currents(steps=6).float()[None]
+    assert torch.equal(node.respond(drive, 100e-9, 7e-3, None), (2 * drive).expand(2, 2, 6))
+
+
+def test_the_reservoir_takes_a_device_and_refuses_its_breakdown(device):
+    node = DeviceNode.fabricate(device, 2, generator_for(0))
+    mask = draw_mask(3, 5, generator_for(0))
+    frames = torch.rand(4, 3, generator=generator_for(1))
+    states = TimeMultiplexedReservoir(node, mask, gain=0.3).states([frames, frames[:2]])
+    assert [tuple(s.shape) for s in states] == [(2, 4, 5), (2, 2, 5)]
+    with pytest.raises(RefusedError, match="breakdown at 10 mA"):
+        TimeMultiplexedReservoir(node, mask, swing=3.5e-3)
+    with pytest.raises(ParameterError, match="does not settle"):
+        node.respond(currents().float()[None], 100e-9, 4e-3, None)

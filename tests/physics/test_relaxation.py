@@ -36,6 +36,17 @@ def test_values_of_the_three_laws():
     assert rx.load_divider(50.0, 100.0) == pytest.approx(1 / 3)
 
 
+def test_laws_are_differentiable():
+    current = torch.tensor([5.0, 7.0, 9.0], dtype=torch.float64, requires_grad=True)
+    threshold = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
+    for law in (
+        lambda i, th: rx.amplitude_fit(i, th, 0.2),
+        lambda i, th: rx.amplitude_uniform(i, th, 2.0, 1.0),
+        lambda i, th: rx.amplitude_vortex(i, th, 2.0, 1.0),
+    ):
+        assert torch.autograd.gradcheck(law, (current, threshold))
+
+
 def test_uniform_law_is_the_stationary_power_of_the_auto_oscillator():
     # total damping Gamma_G (1 + Q p) - sigma I (1 - p) vanishes at the amplitude squared
     gamma, q, z = 1.6e6, 1.5, 1.75

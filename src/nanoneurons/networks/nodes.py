@@ -2,7 +2,7 @@ r"""Oscillators as the one node of a time-multiplexed reservoir: from a train of
 
 `Node` is what the reservoir asks for. Two closed forms satisfy it: `RelaxingNode`, whose amplitude relaxes with one
 time constant, and `AmplitudeNode`, the amplitude equation of an auto-oscillator, whose relaxation depends on
-the amplitude.
+the amplitude. `DeviceNode` makes a node of any oscillator of the catalogue.
 
 Source: see `nanoneurons.physics.relaxation`.
 """
@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from nanoneurons.core import random
 from nanoneurons.core.errors import ParameterError
+from nanoneurons.devices._device import OscillatorDevice, State
 from nanoneurons.physics import relaxation
 
-__all__ = ["AmplitudeNode", "Node", "RelaxingNode"]
+__all__ = ["AmplitudeNode", "DeviceNode", "Node", "RelaxingNode"]
 
 
 class Node(Protocol):
@@ -129,6 +130,67 @@ class AmplitudeNode:
             kick = _noise(z, self.chips, self.noise / self.scale, torch.exp(-2.0 * rate * above * dt), generator)
         start = above / (above + 1.0 + damping)
         return relaxation.follow_power(start, z, damping, rate * dt, kick) * self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceNode:
+    """Any oscillator of the catalogue: the same junctions for all sequences, one `step` per interval.
+
+    A device that can answer a whole train at once offers ``respond(state, drive, dt, generator)``, from a state
+    ``(chips, sequences)`` and currents ``(chips, sequences, steps)`` to amplitudes of that shape, and is then asked for
+    that.
+
+    Attributes:
+        device: the oscillator.
+        junctions: its state as `fabricate` drew it, ``(chips, 1)``.
+        settling: relaxation times that the junctions are given at the resting current before a sequence.
+    """
+
+    device: OscillatorDevice
+    junctions: State
+    settling: float = 20.0
+
+    @classmethod
+    def fabricate(cls, device: OscillatorDevice, chips: int, generator: torch.Generator) -> DeviceNode:
+        """Draw `chips` junctions with their device-to-device spread."""
+        return cls(device, device.init((chips, 1), generator))
+
+    @property
+    def breakdown(self) -> float:
+        """Largest current in A."""
+        return self.device.current_range()[1]
+
+    @property
+    def chips(self) -> int:
+        """Junctions side by side."""
+        return next(iter(self.junctions.values())).shape[0]
+
+    def respond(self, drive: torch.Tensor, dt: float, rest: float, generator: torch.Generator | None) -> torch.Tensor:
+        """See `Node`; a device draws its own noise, so without a generator its noise is switched off.
+
+        Raises:
+            ParameterError: the resting current does not settle, being at threshold.
+        """
+        device = self.device if generator is not None else self.device.ideal()
+        draws = generator if generator is not None else torch.Generator().manual_seed(0)
+        shape = (self.chips, *drive.shape[1:-1])
+        state = {name: v.expand(*shape, *v.shape[2:]).clone() for name, v in self.junctions.items()}
+        time = float(device.relaxation_time(torch.tensor(rest, dtype=torch.float64)))
+        if not math.isfinite(time):
+            raise ParameterError(
+                f"a resting current of {1e3 * rest:g} mA does not settle; choose one off the threshold"
+            )
+        n = 20
+        state = device.advance(state, drive.new_full(shape, rest), self.settling * time / n, n, draws)
+        drive = drive.expand(*shape, drive.shape[-1])
+        whole: Any = getattr(device, "respond", None)
+        if callable(whole):
+            return whole(state, drive, dt, draws).to(drive.dtype)
+        found = torch.empty_like(drive, memory_format=torch.contiguous_format)
+        for n in range(drive.shape[-1]):
+            state = device.step(state, drive[..., n], dt, draws)
+            found[..., n] = device.read(state, generator)
+        return found
 
 
 def _noise(

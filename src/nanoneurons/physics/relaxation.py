@@ -59,7 +59,7 @@ Value = torch.Tensor | float
 
 def amplitude_fit(current: torch.Tensor, threshold: Value, scale: Value) -> torch.Tensor:
     """Amplitude ``scale sqrt(I - I_th)``, zero below the threshold; `scale` in V per square root of A."""
-    return (current - threshold).clamp_min(0.0).sqrt() * scale
+    return (current - threshold).clamp_min_(0.0).sqrt_() * scale
 
 
 def amplitude_uniform(current: torch.Tensor, threshold: Value, damping: Value, scale: Value) -> torch.Tensor:

@@ -27,7 +27,7 @@ _LABEL = {"without": "no oscillator", "quiet": "oscillator, no noise", "noisy": 
 EXPERIMENT_SPECTROGRAM = (67.6, 74.0, 76.2, 77.3, 78.1, 78.4, 78.9, 79.0, 80.0)
 TWIN = {
     "spectrogram": (69.4, 76.0, 78.1, 79.0, 79.7, 80.0, 80.1, 79.8, 80.2),
-    "lyon": (96.8, 99.1, 99.5, 99.7, 99.8, 99.9, 99.9, 100.0, 100.0),
+    "cochleagram": (96.8, 99.1, 99.5, 99.7, 99.8, 99.9, 99.9, 100.0, 100.0),
 }
 
 Results = dict[str, dict[str, Any]]

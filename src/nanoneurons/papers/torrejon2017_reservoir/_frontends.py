@@ -10,14 +10,13 @@ import numpy as np
 import torch
 
 from nanoneurons import data
-from nanoneurons.core.errors import DataError, StudyError, nearest
+from nanoneurons.core.errors import DataError
 
 if TYPE_CHECKING:
     from .experiment import Config
 
-__all__ = ["CONTEXT", "FRONTS", "Corpus", "load", "prepare"]
+__all__ = ["CONTEXT", "Corpus", "load", "prepare"]
 
-FRONTS = ("mfcc", "spectrogram", "lyon")
 CONTEXT = "-context"  # appended to a front end: every frame with one neighbour on either side
 
 
@@ -103,10 +102,9 @@ def _file(folder: Path, source: str, front: str) -> Path:
 
 
 def _compute(source: str, front: str) -> Corpus:
-    if front not in FRONTS:
-        raise StudyError(f"front end {front!r} is unknown{nearest(front, FRONTS)}; use one of {', '.join(FRONTS)}")
+    data.front_end(front)  # refuses an unknown name or a missing package before anything is read
     recordings = data.load_recordings(source)
-    frames = [torch.from_numpy(np.ascontiguousarray(f)).float() for f in data.front_end(front)(recordings)]
+    frames = [torch.from_numpy(np.ascontiguousarray(f)).float() for f in data.features(recordings, front)]
     return Corpus(
         front, frames, torch.from_numpy(recordings.label), recordings.speaker, recordings.take, recordings.test
     )

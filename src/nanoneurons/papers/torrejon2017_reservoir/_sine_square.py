@@ -1,4 +1,7 @@
-"""Sine or square? Periods of 8 samples in random order, each to be named from the oscillator's amplitude."""
+"""Sine or square? Periods of 8 samples in random order, each to be named from the oscillator's amplitude.
+
+A sine starts at phase 0, so both waves contain -1 and +1 and one sample alone cannot tell them apart.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nanoneurons import data
 from nanoneurons.core.random import generator_for
 from nanoneurons.networks.readout import pseudo_inverse
 
@@ -14,7 +18,7 @@ from ._oscillator import reservoir
 if TYPE_CHECKING:
     from .experiment import Config
 
-__all__ = ["CONDITIONS", "SAMPLES", "discriminate", "wave"]
+__all__ = ["CONDITIONS", "SAMPLES", "discriminate"]
 
 SAMPLES = 8
 # law of the oscillator, whether noise is on
@@ -27,26 +31,15 @@ CONDITIONS: dict[str, tuple[str, bool]] = {
 _SHOWN = 12  # periods kept for the figure
 
 
-def wave(periods: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values ``(samples, 1)`` in [-1, 1] and classes ``(periods,)``, 0 for a sine and 1 for a square.
-
-    A sine starts at phase 0, so both waves contain -1 and +1 and one sample alone cannot tell them apart.
-    """
-    kind = torch.randint(2, (periods,), generator=generator)
-    angle = 2 * torch.pi * torch.arange(SAMPLES, dtype=torch.float64) / SAMPLES
-    square = torch.where(torch.arange(SAMPLES) < SAMPLES // 2, 1.0, -1.0).double()
-    return torch.where(kind[:, None] == 1, square, angle.sin()).reshape(-1, 1), kind
-
-
 def discriminate(config: Config, seed: int) -> dict[str, Any]:
     """Train on the first half of the periods, test on the second; by condition.
 
     Returns per condition the percentage of periods (mean output over 8 samples against 1/2) and of samples
     (each output against 1/2) that are right, the r.m.s. deviation of outputs from targets, and a piece of the trace.
     """
-    values, kind = wave(config.periods, generator_for(seed, "sine-square"))
-    target = kind.repeat_interleave(SAMPLES).double()[:, None]
-    half = config.periods // 2 * SAMPLES
+    half = config.periods // 2
+    series = data.load_series("sine-square", seed=seed, train_periods=half, test_periods=half, samples=SAMPLES)
+    values, target, half = series.inputs, series.targets, series.train
     found: dict[str, Any] = {}
     for name, (law, noisy) in CONDITIONS.items():
         network = reservoir(config, 1, config.sine_nodes, seed, noisy=noisy, law=law)

@@ -67,15 +67,21 @@ class Config:
     periods: int = 2560
     sine_nodes: int = 24
     digits: str = "on"
-    fronts: tuple[str, ...] = ("mfcc", "spectrogram", "lyon", "lyon-context")
+    fronts: tuple[str, ...] = (
+        "mfcc",
+        "spectrogram",
+        "magnitude-spectrogram",
+        "cochleagram",
+        "cochleagram-context",
+    )
     sizes: tuple[int, ...] = (400, 1000)
     validation_takes: int = 5
     takes: int = 0
     test_takes: int = 0
-    small_fronts: tuple[str, ...] = ("spectrogram", "lyon")
+    small_fronts: tuple[str, ...] = ("spectrogram", "cochleagram")
     splits: int = 10
     ridge: float = 1e-9
-    noise_front: str = "lyon"
+    noise_front: str = "cochleagram"
     noise_levels: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)
     operating_points: tuple[tuple[str, float, float], ...] = (
         ("fit", 7e-3, 3e-3),
