@@ -11,15 +11,13 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import sys
-from functools import partial
 
 import torch
 from _bench import Result, arguments, compare, one_thread, report
 
 from nanoneurons.core.random import generator_for
-from nanoneurons.networks.nodes import AmplitudeNode, RelaxingNode
+from nanoneurons.devices import get
 from nanoneurons.networks.reservoir import TimeMultiplexedReservoir, draw_mask
-from nanoneurons.physics import relaxation
 
 CHANNELS = 64
 TARGET = 1.0
@@ -38,15 +36,16 @@ def main() -> None:
     rounds = 3 if args.quick else 7
     inputs = 2 * torch.rand(frames, CHANNELS, generator=generator_for(0, "input"), dtype=torch.float64) - 1
     results = []
-    fit = RelaxingNode(partial(relaxation.amplitude_fit, threshold=4e-3, scale=0.2), 410e-9)
-    rate = relaxation.damping_rate(410e-9, 7 / 4)
-    auto = AmplitudeNode(4e-3, 2.0, rate, 0.02)
+    kinds = {
+        "one time constant": get("spin-torque-oscillator:relaxation-fit"),
+        "amplitude equation": get("spin-torque-oscillator"),
+    }
     for nodes in (100, 400, 1000):
         peer = Reservoir(nodes, lr=0.3, sr=0.9, seed=0)
         data = inputs.numpy()
         peer.run(data[:2])
-        for name, node in (("one time constant", fit), ("amplitude equation", auto)):
-            network = TimeMultiplexedReservoir(node, draw_mask(CHANNELS, nodes, generator_for(0, "mask")))
+        for name, device in kinds.items():
+            network = TimeMultiplexedReservoir(device, draw_mask(CHANNELS, nodes, generator_for(0, "mask")))
             network = network.scaled_to([inputs])
             seconds = compare(
                 lambda network=network: network.states(inputs),

@@ -16,7 +16,7 @@ KEY = "torrejon2017-reservoir"
 TINY = dataclasses.replace(
     experiment.Config(), seeds=2, periods=200, sizes=(20, 40), fronts=("mfcc", "cochleagram-context"),
     small_fronts=("cochleagram", "spectrogram"), noise_front="mfcc", splits=2, validation_takes=2,
-    noise_levels=(1e-3, 0.1),
+    noise_levels=(1e-3, 0.03),
     operating_points=(("fit", 7e-3, 3e-3), ("auto-oscillator", 5e-3, 3e-3)), ti46="somewhere",
 )  # fmt: skip
 CHANNELS = 4
@@ -62,7 +62,7 @@ def test_periods_are_named_and_the_amplitude_equation_names_samples(results):
         # one sample at +1 or -1 says nothing, and one time constant only adds what came before: some stay wrong
         assert run["fit"]["samples"] < 95
         assert 40 < run["without"]["periods"] < 60
-        assert run["fit-noisy"]["rms"] > run["auto-oscillator"]["rms"]
+        assert run["auto-oscillator-noisy"]["rms"] > run["auto-oscillator"]["rms"]
 
 
 def test_the_oscillator_sees_what_a_linear_read_out_does_not(results):
@@ -125,6 +125,16 @@ def test_figures_draw(results):
             canvas.draw_without_rendering()
 
 
+@pytest.mark.parametrize("law", ["fit", "auto-oscillator"])
+def test_noise_levels_are_those_of_the_amplitude_at_rest(law):
+    device = _oscillator.with_noise(_oscillator.oscillator(law), 0.01)
+    assert _oscillator.natural_noise(device) == pytest.approx(0.01, rel=1e-12)
+    network = _oscillator.reservoir(TINY, 1, 10, 0, device)
+    states = network.states(torch.zeros(20_000, 1, dtype=torch.float64), generator_for(0, "noise"))
+    # 2e5 values correlated over 8 intervals: 2.5e4 independent ones, 3 sigma; splitting 0.5 %
+    assert float(states.std() / states.mean()) == pytest.approx(0.01, rel=0.02)
+
+
 def test_parts_never_share_an_utterance():
     corpus = made_up("spoken-digits", "mfcc")
     parts = corpus.parts(TINY)
@@ -183,7 +193,7 @@ def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(StudyError, match="digits = 'maybe'"):
         experiment.jobs(dataclasses.replace(TINY, digits="maybe"))
     with pytest.raises(StudyError, match="law 'fitt'.*did you mean 'fit'"):
-        _oscillator.oscillator(TINY, "fitt")
+        _oscillator.oscillator("fitt")
     with pytest.raises(UnknownNameError, match="mfcc"):
         experiment.run(TINY, "frames/spoken-digits/mfc", tmp_path, lambda share, text: None)
     with pytest.raises(DataError, match="spoken-digits"):

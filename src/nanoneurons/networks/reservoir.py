@@ -9,8 +9,7 @@ scans it, so the oscillator sees one current per interval and its amplitude at t
 Memory comes from the oscillator alone: with :math:`\theta` below its relaxation time a node still feels its
 predecessors, the first nodes of a frame those of the frame before. There is no delay line.
 
-Any oscillator serves that offers `Node`. Chips are the first axis: one chip is one junction, all chips see
-the same mask.
+Any oscillator of the catalogue serves. Chips are the first axis: one chip is one junction, all chips see the same mask.
 
 Not modelled: the rise time of the current source, the filter of the envelope detector, a phase read-out (phase noise
 does not reach an amplitude that is detected).
@@ -29,15 +28,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from nanoneurons.core import random
 from nanoneurons.core.errors import DataError, ParameterError, RefusedError
-
-from .nodes import Node
+from nanoneurons.devices._device import OscillatorDevice, State
 
 __all__ = ["MASKS", "TimeMultiplexedReservoir", "draw_mask"]
 
 MASKS = ("binary", "uniform", "normal")
 _BATCH = 1 << 22  # amplitudes computed at once: a few tens of MB
+_SETTLING = 60.0  # relaxation times at rest before a sequence: enough to grow from a millionth of the amplitude
 
 
 def draw_mask(
@@ -59,49 +57,58 @@ def draw_mask(
     return mask if kind == "uniform" else torch.where(mask < 0, -1.0, 1.0).to(torch.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TimeMultiplexedReservoir:
     """One oscillator, a mask, a node time.
 
     Attributes:
-        node: the oscillator.
+        device: the oscillator; its noise is drawn where a generator is given, and off where none is.
         mask: ``(channels, nodes)``.
         node_time: theta in s.
         direct_current: operating point in A, where the oscillator also rests before a sequence.
         swing: largest distance of the current from the operating point in A.
         gain: factor between the masked input and the swing; `scaled_to` finds it.
-        read_noise: standard deviation in V of what the read-out adds to every amplitude, independently.
+        junctions: state of the chips, ``(chips, 1)``, as `fabricated` draws it; None is one nominal junction.
 
     Raises:
         ParameterError: a value that is not finite or has the wrong sign or shape.
         RefusedError: the largest current is beyond the junction's breakdown.
     """
 
-    node: Node
+    device: OscillatorDevice
     mask: torch.Tensor
     node_time: float = 100e-9
     direct_current: float = 7e-3
     swing: float = 3e-3
     gain: float = 1.0
-    read_noise: float = 0.0
+    junctions: State | None = None
 
     def __post_init__(self) -> None:
-        for name in ("node_time", "swing", "gain", "read_noise", "direct_current"):
+        for name in ("node_time", "swing", "gain", "direct_current"):
             value = getattr(self, name)
-            allowed = value > 0 or (value == 0 and name == "read_noise") or name == "direct_current"
-            if not (math.isfinite(value) and allowed):
+            if not (math.isfinite(value) and (value > 0 or name == "direct_current")):
                 raise ParameterError(f"{name} = {value:g} of a reservoir must be a finite, positive number in SI units")
         if self.mask.dim() != 2 or 0 in self.mask.shape:
             raise ParameterError(f"the mask must be (channels, nodes), not of shape {tuple(self.mask.shape)}")
         if not torch.isfinite(self.mask).all():
             raise ParameterError("the mask holds values that are not finite; draw it with draw_mask")
-        largest = self.direct_current + self.swing
-        if not largest <= self.node.breakdown:
+        largest = max(abs(self.direct_current + self.swing), abs(self.direct_current - self.swing))
+        breakdown = self.device.current_range()[1]
+        if largest > breakdown:
             raise RefusedError(
                 f"{1e3 * self.direct_current:g} mA with a swing of {1e3 * self.swing:g} mA reaches "
-                f"{1e3 * largest:g} mA, beyond the breakdown at {1e3 * self.node.breakdown:g} mA; "
+                f"{1e3 * largest:g} mA, beyond the breakdown at {1e3 * breakdown:g} mA; "
                 "lower the direct current or the swing"
             )
+
+    def fabricated(self, chips: int, generator: torch.Generator) -> TimeMultiplexedReservoir:
+        """Copy with `chips` junctions, drawn with their device-to-device spread."""
+        return dataclasses.replace(self, junctions=self.device.init((chips, 1), generator))
+
+    @property
+    def chips(self) -> int | None:
+        """Junctions side by side, or None for the nominal one."""
+        return None if self.junctions is None else next(iter(self.junctions.values())).shape[0]
 
     @property
     def channels(self) -> int:
@@ -113,14 +120,26 @@ class TimeMultiplexedReservoir:
         """Virtual nodes."""
         return self.mask.shape[1]
 
-    def scaled_to(self, sequences: Sequence[torch.Tensor]) -> TimeMultiplexedReservoir:
-        """Copy whose swing is just filled by the largest masked input of `sequences` (training ones)."""
-        peak = 0.0
-        for part in self._joined(sequences):
-            peak = max(peak, float((part @ self.mask.to(part.dtype)).abs().max()))
-        if peak == 0:
+    def scaled_to(self, sequences: Sequence[torch.Tensor], share: float = 1.0) -> TimeMultiplexedReservoir:
+        """Copy whose swing is just filled by the masked input of `sequences` (training ones).
+
+        Args:
+            share: of the masked values that shall lie within the swing; the source clips the others. Below 1
+                it is met on evenly spaced frames, a few million values.
+        """
+        if not 0 < share <= 1:
+            raise ParameterError(f"share = {share:g} of masked values within the swing must lie in (0, 1]")
+        _check(sequences, self.channels)
+        frames = torch.cat(list(sequences))
+        if share < 1:
+            frames = frames[:: max(1, len(frames) * self.nodes // _BATCH)]
+        level = 0.0
+        for part in frames.split(max(1, _BATCH // self.nodes)):
+            masked = (part @ self.mask.to(part.dtype)).abs_()
+            level = max(level, float(masked.max() if share == 1 else np.quantile(masked.numpy(), share)))
+        if level == 0:
             raise DataError("every masked input is zero, so no gain fills the swing; give an input that varies")
-        return dataclasses.replace(self, gain=1.0 / peak)
+        return dataclasses.replace(self, gain=1.0 / level)
 
     def states(
         self, sequences: torch.Tensor | Sequence[torch.Tensor], generator: torch.Generator | None = None
@@ -128,7 +147,7 @@ class TimeMultiplexedReservoir:
         """Node amplitudes in V of one sequence ``(frames, channels)``, or of each of many.
 
         Args:
-            generator: source of the node's and the read-out's noise; None for neither.
+            generator: source of the device's noise; None for none.
 
         Returns:
             ``(*chips, frames, nodes)``, or a list of such.
@@ -153,7 +172,7 @@ class TimeMultiplexedReservoir:
         """
         _check(sequences, self.channels)
         order = np.argsort([len(s) for s in sequences], kind="stable").tolist()
-        per_frame = self.nodes * (self.node.chips or 1)
+        per_frame = self.nodes * (self.chips or 1)
         while order:
             longest, count = 1, 0
             while count < len(order):
@@ -173,21 +192,29 @@ class TimeMultiplexedReservoir:
         drive = current.new_full((len(batch), max(lengths), self.nodes), self.direct_current)
         for row, part in zip(drive, current.split(lengths), strict=True):
             row[: len(part)] = part
-        drive = drive.flatten(1)
-        if self.node.chips is not None:
-            drive = drive[None]
-        found = self.node.respond(drive, self.node_time, self.direct_current, generator)
-        if self.read_noise and generator is not None:
-            flat = (self.node.chips or 1, found.numel() // (self.node.chips or 1))
-            numbers = random.normal(random.draw_key(generator), flat, device=found.device)
-            found = found + self.read_noise * numbers.to(found.dtype).reshape(found.shape)
+        drive = drive.flatten(1).expand(self.chips or 1, -1, -1)
+        # the ideal device has the junctions' own parameters all the same: they are in the state
+        device = self.device if generator is not None else self.device.ideal()
+        draws = generator if generator is not None else torch.Generator().manual_seed(0)
+        found = device.respond(self._rested(device, len(batch), draws), drive, self.node_time, draws)
         found = found.unflatten(-1, (-1, self.nodes))
-        return [found[..., i, :n, :] for i, n in enumerate(lengths)]
+        return [found[0 if self.chips is None else slice(None), i, :n] for i, n in enumerate(lengths)]
 
-    def _joined(self, sequences: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """All frames in pieces whose masked form fits the batch."""
-        _check(sequences, self.channels)
-        yield from torch.cat(list(sequences)).split(max(1, _BATCH // self.nodes))
+    def _rested(self, device: OscillatorDevice, sequences: int, generator: torch.Generator) -> State:
+        """The junctions after a long time at the resting current, each once per sequence."""
+        junctions = self.junctions
+        if junctions is None:
+            junctions = device.ideal().init((1, 1), torch.Generator().manual_seed(0))
+        shape = (self.chips or 1, sequences)
+        state = {name: value.expand(*shape, *value.shape[2:]).clone() for name, value in junctions.items()}
+        time = float(device.relaxation_time(torch.tensor(self.direct_current, dtype=torch.float64)))
+        if not math.isfinite(time):
+            raise ParameterError(
+                f"the oscillator does not settle at {1e3 * self.direct_current:g} mA; "
+                "choose a direct current off threshold"
+            )
+        current = torch.full(shape, self.direct_current, dtype=torch.float64)
+        return device.advance(state, current, _SETTLING * time / 10, 10, generator)
 
 
 def _check(sequences: Sequence[torch.Tensor], channels: int) -> None:

@@ -15,7 +15,7 @@ from nanoneurons.networks.readout import NormalEquations, Readout, decide, one_h
 from nanoneurons.networks.reservoir import TimeMultiplexedReservoir
 
 from ._frontends import Corpus
-from ._oscillator import reservoir
+from ._oscillator import oscillator, reservoir, with_noise
 
 if TYPE_CHECKING:
     from .experiment import Config
@@ -48,7 +48,7 @@ def classify(config: Config, corpus: Corpus, nodes: int, seed: int, progress: Pr
     conditions = ("quiet",) if nodes == 0 else ("quiet", "noisy")
     for share, condition in enumerate(conditions):
         progress(share / len(conditions), f"{corpus.front}, {nodes} nodes, {condition}, seed {seed}")
-        network = _network(config, corpus, nodes, seed, condition == "noisy", parts["fit"])
+        network = _network(config, corpus, nodes, seed, parts["fit"])
         noise = generator_for(seed, "digits", corpus.front, nodes) if condition == "noisy" else None
         readout, ridge, right = _fit(network, corpus, parts, noise)
         answer[condition] = {
@@ -69,9 +69,8 @@ def noise_sweep(config: Config, corpus: Corpus, seed: int, progress: Progress) -
         row = []
         for level in config.noise_levels:
             progress(done / steps, f"noise {100 * level:g} % at {1e3 * current:g} mA, {law}, seed {seed}")
-            # noise stays in units of the amplitude at the configured direct current, whatever the operating point
-            there = dataclasses.replace(config, amplitude_noise=level, read_noise=0.0)
-            network = _network(there, corpus, config.sizes[0], seed, True, parts["fit"], law)
+            # the level is that at the device's own operating current; its cause stays the same at another current
+            network = _network(config, corpus, config.sizes[0], seed, parts["fit"], law, level)
             assert isinstance(network, TimeMultiplexedReservoir)
             network = dataclasses.replace(network, direct_current=current, swing=swing)
             noise = generator_for(seed, "noise-sweep", repr(level))
@@ -97,7 +96,7 @@ def small_sets(
     frames, labels = [corpus.frames[i] for i in chosen], corpus.digit[chosen]
     nodes = 0 if condition == "without" else config.sizes[0]
     noise = generator_for(seed, "small-sets", corpus.front) if condition == "noisy" else None
-    network = _network(config, corpus, nodes, seed, condition == "noisy", np.asarray(chosen))
+    network = _network(config, corpus, nodes, seed, np.asarray(chosen))
     states: list[torch.Tensor] = [torch.empty(0)] * len(chosen)
     for numbers, found in network.stream(frames, noise):
         for number, part in zip(numbers, found, strict=True):
@@ -136,11 +135,18 @@ def _splits(n: int, count: int, seed: int) -> list[tuple[int, ...]]:
 
 
 def _network(
-    config: Config, corpus: Corpus, nodes: int, seed: int, noisy: bool, training: np.ndarray, law: str = "fit"
+    config: Config,
+    corpus: Corpus,
+    nodes: int,
+    seed: int,
+    training: np.ndarray,
+    law: str = "fit",
+    noise: float | None = None,
 ) -> Network:
     if nodes == 0:
         return _Direct()
-    network = reservoir(config, corpus.frames[0].shape[1], nodes, seed, noisy=noisy, law=law)
+    device = oscillator(law) if noise is None else with_noise(oscillator(law), noise)
+    network = reservoir(config, corpus.frames[0].shape[1], nodes, seed, device)
     return network.scaled_to([corpus.frames[i] for i in training])
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nanoneurons.networks.reservoir import TimeMultiplexedReservoir
 from nanoneurons.papers._paper import Figure
 
-from ._oscillator import oscillator
+from ._oscillator import natural_noise, oscillator
 from ._quantities import gain_over_none, rights, seeds_of, small_mean
 
 if TYPE_CHECKING:
@@ -49,25 +50,30 @@ def figures(config: Config, results: Results) -> list[Figure]:
 def _response(config: Config) -> Figure:
     def draw(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2) if canvas.get_figwidth() > 5 else canvas.subplots(2, 1)
-        current = torch.linspace(0.5e-3, config.breakdown, 400, dtype=torch.float64)
-        fit = oscillator(config, "fit").law(current)  # type: ignore[attr-defined]
-        z = current / config.threshold
-        node = oscillator(config, "auto-oscillator")
-        auto = node.scale * ((z - 1).clamp_min(0) / (z + config.damping)).sqrt()  # type: ignore[attr-defined]
-        left.plot(1e3 * current, 1e3 * fit, color=_BLUE, label="fit")
-        left.plot(1e3 * current, 1e3 * auto, color=_RED, ls="--", label="auto-oscillator")
+        laws = (("fit", _BLUE, "-"), ("auto-oscillator", _RED, "--"))
+        current = torch.linspace(0.0, oscillator().breakdown, 400, dtype=torch.float64)
+        for law, colour, style in laws:
+            left.plot(1e3 * current, 1e3 * oscillator(law).amplitude(current), style, color=colour, label=law)
         low, high = config.direct_current - config.swing, config.direct_current + config.swing
         left.axvspan(1e3 * low, 1e3 * high, color=_BLUE, alpha=0.1, lw=0)
         left.axvline(1e3 * config.direct_current, color=_INK, lw=0.8, ls=":")
         left.set(xlabel="current (mA)", ylabel="settled amplitude (mV)")
         left.legend(frameon=False)
         steps = 40
-        drive = torch.full((1, steps), low, dtype=torch.float64)
-        drive[0, : steps // 2] = high
+        drive = torch.tensor([[high] * (steps // 2) + [low] * (steps // 2)], dtype=torch.float64)[:, :, None]
         time = 1e6 * config.node_time * np.arange(1, steps + 1)
-        for law, colour, style in (("fit", _BLUE, "-"), ("auto-oscillator", _RED, "--")):
-            found = oscillator(config, law).respond(drive, config.node_time, config.direct_current, None)[0]
-            right.plot(time, 1e3 * found, style, marker="o", ms=2, color=colour)
+        for law, colour, style in laws:
+            # a mask of one node and a gain that maps the two currents onto the swing
+            network = TimeMultiplexedReservoir(
+                oscillator(law),
+                torch.ones(1, 1, dtype=torch.float64),
+                config.node_time,
+                config.direct_current,
+                config.swing,
+            )
+            found = network.states((drive[0] - config.direct_current) / config.swing)
+            assert isinstance(found, torch.Tensor)
+            right.plot(time, 1e3 * found[:, 0], style, marker="o", ms=2, color=colour)
         right.axvline(1e6 * config.node_time * steps / 2, color=_INK, lw=0.8, ls=":")
         right.set(xlabel="time (us)", ylabel="amplitude (mV)")
 
@@ -135,7 +141,7 @@ def _bars(config: Config, results: Results) -> Figure:
     caption = (
         "Spoken digits, official test takes, by front end. Bars: mean over masks. Whiskers: 95 % interval of the "
         "gain over no oscillator (masks and utterances drawn anew, in pairs). Noise: "
-        f"{100 * config.amplitude_noise:g} % of the amplitude, correlated over its relaxation."
+        f"{100 * natural_noise(oscillator()):.2g} % of the amplitude, correlated over its relaxation."
     )
     return Figure("front-ends", caption, draw, "With and without the oscillator")
 
@@ -180,8 +186,7 @@ def _against_noise(config: Config, results: Results) -> Figure:
         if config.noise_front in config.fronts:
             none = 100 * rights(config, results, config.noise_front, 0).mean()
             ax.axhline(none, color=_GREY, ls="--", label="no oscillator")
-        ax.set(xscale="log", xlabel="amplitude noise (% of the amplitude at 7 mA)", ylabel="recognised (%)")
-        ax.set_xlabel(f"amplitude noise (% of that at {1e3 * config.direct_current:g} mA)")
+        ax.set(xscale="log", xlabel="amplitude noise at the operating current (%)", ylabel="recognised (%)")
         ax.legend(frameon=False, fontsize="small")
 
     caption = (

@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-import math
-from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
+from scipy import constants as si
+
+from nanoneurons import devices
 from nanoneurons.core.errors import StudyError, nearest
 from nanoneurons.core.random import generator_for
-from nanoneurons.networks.nodes import AmplitudeNode, Node, RelaxingNode
+from nanoneurons.devices.spin_torque_oscillator import SpinTorqueOscillator
 from nanoneurons.networks.reservoir import TimeMultiplexedReservoir, draw_mask
-from nanoneurons.physics import relaxation
 
 if TYPE_CHECKING:
     from .experiment import Config
 
-__all__ = ["LAWS", "oscillator", "reservoir", "rest_amplitude"]
+__all__ = ["LAWS", "natural_noise", "oscillator", "reservoir", "with_noise"]
 
-LAWS = ("fit", "auto-oscillator")
-
-
-def rest_amplitude(config: Config) -> float:
-    """Amplitude in V at the direct current, the unit in which noise levels are given."""
-    return config.scale * math.sqrt(config.direct_current - config.threshold)
+# One time constant, fitted to measured junctions, or the amplitude equation with the same threshold, time and voltage.
+LAWS = {"fit": "spin-torque-oscillator:relaxation-fit", "auto-oscillator": "spin-torque-oscillator"}
 
 
-def oscillator(config: Config, law: str = "fit", noise: float = 0.0) -> Node:
-    """The junction: its amplitude law, and amplitude noise relative to the amplitude at the direct current."""
+def oscillator(law: str = "fit") -> SpinTorqueOscillator:
+    """The nominal junction with its thermal noise; junctions differ in none of the experiments here."""
     if law not in LAWS:
         raise StudyError(f"law {law!r} is unknown{nearest(law, LAWS)}; use one of {', '.join(LAWS)}")
-    rest = rest_amplitude(config)
-    if law == "fit":
-        fit = partial(relaxation.amplitude_fit, threshold=config.threshold, scale=config.scale)
-        return RelaxingNode(fit, config.time_constant, noise * rest, config.breakdown)
-    z = config.direct_current / config.threshold
-    rate = relaxation.damping_rate(config.time_constant, z)
-    scale = rest / math.sqrt((z - 1) / (z + config.damping))  # the same amplitude at rest, so noise means the same
-    return AmplitudeNode(config.threshold, config.damping, rate, scale, noise * rest, config.breakdown)
+    device = devices.get(LAWS[law]).only("thermal_noise")
+    assert isinstance(device, SpinTorqueOscillator)
+    return device
+
+
+def natural_noise(device: SpinTorqueOscillator) -> float:
+    """Standard deviation of the amplitude over the amplitude, at the operating current, as the device declares it."""
+    current = torch.tensor(device.operating_current, dtype=torch.float64)
+    root = device.amplitude(current) / device.voltage_scale
+    if device.model == "relaxation":
+        return float(device.amplitude_noise / root)
+    own = device.oscillator()
+    p, omega = root**2, own.omega0 + own.shift * root**2
+    diffusion = own.damping * (1 + own.q * p) * si.k * device.temperature / device.action / omega
+    return float((diffusion / (4 * own.amplitude_rate(current) * p)).sqrt())
+
+
+def with_noise(device: SpinTorqueOscillator, level: float) -> SpinTorqueOscillator:
+    """Copy whose amplitude noise at the operating current is `level` of the amplitude."""
+    factor = level / natural_noise(device)
+    if device.model == "relaxation":
+        return device.replace(amplitude_noise=device.amplitude_noise * factor)
+    return device.replace(temperature=device.temperature * factor**2)
 
 
 def reservoir(
-    config: Config, channels: int, nodes: int, seed: int, *, noisy: bool = False, law: str = "fit"
+    config: Config, channels: int, nodes: int, seed: int, device: SpinTorqueOscillator
 ) -> TimeMultiplexedReservoir:
-    """The reservoir with the mask of a seed; noise as configured, or none."""
-    return TimeMultiplexedReservoir(
-        oscillator(config, law, config.amplitude_noise if noisy else 0.0),
-        draw_mask(channels, nodes, generator_for(seed, "mask", channels, nodes)),
-        node_time=config.node_time,
-        direct_current=config.direct_current,
-        swing=config.swing,
-        read_noise=config.read_noise * rest_amplitude(config) if noisy else 0.0,
-    )
+    """The reservoir with the mask of a seed."""
+    mask = draw_mask(channels, nodes, generator_for(seed, "mask", channels, nodes))
+    return TimeMultiplexedReservoir(device, mask, config.node_time, config.direct_current, config.swing)

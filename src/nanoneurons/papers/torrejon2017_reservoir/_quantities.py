@@ -8,6 +8,7 @@ import numpy as np
 
 from nanoneurons.papers._paper import Quantity
 
+from ._oscillator import LAWS, natural_noise, oscillator
 from ._statistics import Gain, paired_gain, table
 
 if TYPE_CHECKING:
@@ -63,11 +64,12 @@ def _row(name: str, values: np.ndarray, unit: str, note: str = "") -> Quantity:
 def _waves(config: Config, results: Results) -> list[Quantity]:
     runs = [results[f"waves/seed{s}"] for s in seeds_of(config)]
     found = []
+    noise = {law: f"thermal noise on, {100 * natural_noise(oscillator(law)):.2g} % of the amplitude" for law in LAWS}
     notes = {
         "fit": "amplitude fit with one time constant",
-        "fit-noisy": f"amplitude noise {100 * config.amplitude_noise:g} %, read noise {100 * config.read_noise:g} %",
+        "fit-noisy": noise["fit"],
         "auto-oscillator": "amplitude equation: relaxation depends on the amplitude",
-        "auto-oscillator-noisy": f"amplitude noise {100 * config.amplitude_noise:g} %",
+        "auto-oscillator-noisy": noise["auto-oscillator"],
         "without": "linear read-out of the samples themselves",
     }
     for condition, note in notes.items():

@@ -13,7 +13,7 @@ from nanoneurons import data
 from nanoneurons.core.random import generator_for
 from nanoneurons.networks.readout import pseudo_inverse
 
-from ._oscillator import reservoir
+from ._oscillator import oscillator, reservoir
 
 if TYPE_CHECKING:
     from .experiment import Config
@@ -42,7 +42,7 @@ def discriminate(config: Config, seed: int) -> dict[str, Any]:
     values, target, half = series.inputs, series.targets, series.train
     found: dict[str, Any] = {}
     for name, (law, noisy) in CONDITIONS.items():
-        network = reservoir(config, 1, config.sine_nodes, seed, noisy=noisy, law=law)
+        network = reservoir(config, 1, config.sine_nodes, seed, oscillator(law))
         states = network.states(values, generator_for(seed, "sine-square", name) if noisy else None)
         assert isinstance(states, torch.Tensor)
         readout = pseudo_inverse(states[:half], target[:half])

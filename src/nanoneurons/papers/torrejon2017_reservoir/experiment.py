@@ -40,30 +40,22 @@ CITATION = """@article{torrejon2017neuromorphic,
 
 @dataclass(frozen=True)
 class Config:
-    """Settings, in SI units; those of the oscillator are the fit of Abreu Araujo et al. 2020.
+    """Settings, in SI units.
 
-    Noise levels are a choice of ours, since no published one could be read: `amplitude_noise` and `read_noise` are
-    standard deviations in units of the amplitude at the direct current. `damping` (the nonlinear damping Q of
-    the amplitude equation) and `breakdown` are choices too. `scale` is in V per square root of A: its published unit is
-    not stated, and this one gives some 10 mV, as measured; no result depends on it.
+    The oscillator is the preset ``relaxation-fit`` of spin-torque-oscillator (law ``fit``: one time constant, fitted to
+    measured vortex junctions) or that device's own amplitude equation (law ``auto-oscillator``). Noise, where it is on,
+    is the thermal noise that they declare, a choice of ours for the fit, since no published level could be read.
 
-    `operating_points` of the sweep of noise are a law (``fit`` or ``auto-oscillator``), a direct current and a swing.
-    `takes` and `test_takes` limit the utterances per digit and speaker (0: all). `digits` is ``"on"``, ``"off"`` or
-    ``"if-there"``: only when the data folder holds them.
+    `takes` and `test_takes` limit the utterances per digit and speaker (0: all). `operating_points` of the sweep of
+    noise are a law, a direct current and a swing. `digits` is ``"on"``, ``"off"`` or ``"if-there"``: only when the data
+    folder holds them.
     """
 
     seeds: int = 5
     first_seed: int = 0
-    threshold: float = 4e-3
     direct_current: float = 7e-3
     swing: float = 3e-3
-    scale: float = 0.2
-    time_constant: float = 410e-9
     node_time: float = 100e-9
-    breakdown: float = 12e-3
-    damping: float = 2.0
-    amplitude_noise: float = 1e-2
-    read_noise: float = 0.0
     periods: int = 2560
     sine_nodes: int = 24
     digits: str = "on"
