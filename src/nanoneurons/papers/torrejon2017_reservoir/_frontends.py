@@ -90,8 +90,8 @@ def load(config: Config, source: str, front: str, folder: Path) -> Corpus:
     with np.load(file) as z:
         frames = list(torch.from_numpy(z["frames"]).split(z["lengths"].tolist()))
         corpus = Corpus(front, frames, torch.from_numpy(z["digit"]), z["speaker"], z["take"], z["test"])
-    if bare == "mfcc":  # coefficients of very different size: each in its own standard deviation
-        frames = _standardised(frames, np.flatnonzero(~corpus.test) if (~corpus.test).any() else range(len(frames)))
+    training = np.flatnonzero(~corpus.test) if (~corpus.test).any() else np.arange(len(frames))
+    frames = _centred(frames, training, scaled=bare == "mfcc")
     if front != bare:
         frames = [_with_neighbours(f) for f in frames]
     return Corpus(front, frames, corpus.digit, corpus.speaker, corpus.take, corpus.test)
@@ -110,9 +110,13 @@ def _compute(source: str, front: str) -> Corpus:
     )
 
 
-def _standardised(frames: list[torch.Tensor], training) -> list[torch.Tensor]:
+def _centred(frames: list[torch.Tensor], training: np.ndarray, scaled: bool) -> list[torch.Tensor]:
+    """Every channel minus its mean over the training frames, which would waste a part of the swing.
+
+    `scaled`: also over its standard deviation, for cepstral coefficients, whose sizes have nothing in common.
+    """
     seen = torch.cat([frames[i] for i in training])
-    mean, deviation = seen.mean(0), seen.std(0).clamp_min(1e-12)
+    mean, deviation = seen.mean(0), seen.std(0).clamp_min(1e-12) if scaled else torch.ones(())
     return [(f - mean) / deviation for f in frames]
 
 
