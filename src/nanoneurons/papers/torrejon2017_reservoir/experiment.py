@@ -99,9 +99,8 @@ def jobs(config: Config) -> list[list[str]]:
     waves = [f"waves/seed{s}" for s in seeds]
     if not _has_digits(config):
         return [waves]
-    bare = dict.fromkeys(
-        f.removesuffix(_frontends.CONTEXT) for f in (*config.fronts, *config.small_fronts, config.noise_front) if f
-    )
+    used = (*config.fronts, *config.small_fronts, *([config.noise_front] if config.noise_levels else []))
+    bare = dict.fromkeys(front.removesuffix(_frontends.CONTEXT) for front in used)
     first = [f"frames/{SOURCE}/{front}" for front in bare]
     work = [
         f"digits/{front}/{n}/seed{s}"
