@@ -90,6 +90,12 @@ def too_few(self, state, drive, dt, n, generator):
     return self.step(state, drive, dt * (n - 1), generator)
 
 
+def forgetful(self, state, drive, dt, generator):
+    return torch.stack([self.read(self.step(state, now, dt, generator)) for now in drive.unbind(-1)], -1).to(
+        drive.dtype
+    )
+
+
 def quarter(self, state, generator=None):
     return 0.01 * state["power"].abs() ** 0.25
 
@@ -113,6 +119,7 @@ BROKEN = [
     ("Decays", {"step": decaying}, "no_time_no_change"),
     ("FixedStep", {"step": fixed_step}, "two_half_steps_are_one"),
     ("TooFew", {"advance": too_few}, "advance_agrees_with_steps"),
+    ("Forgets", {"respond": forgetful}, "trains_agree_with_steps"),
     ("OtherAmplitude", {"read": quarter}, "steps_lead_to_the_amplitude"),
 ]
 

@@ -211,6 +211,22 @@ class OscillatorDevice(Device):
             signals.append(self.read(state).to(torch.complex128))
         return torch.stack(signals), state
 
+    def respond(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> torch.Tensor:
+        """Readings in V after each interval of a train of currents, each held for `dt` s; one by one unless overridden.
+
+        Args:
+            state: devices of any shape.
+            drive: currents in A, ``(*shape, steps)``.
+
+        Returns:
+            ``(*shape, steps)``. An override agrees with the steps as one of `advance` does.
+        """
+        found = []
+        for current in drive.unbind(-1):
+            state = self.step(state, current, dt, generator)
+            found.append(self.read(state, generator))
+        return torch.stack(found, -1).to(drive.dtype)
+
     def check_current(self, current: torch.Tensor) -> None:
         """Refuse a current that is NaN or, in either direction, beyond breakdown.
 

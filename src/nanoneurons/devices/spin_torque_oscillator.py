@@ -37,6 +37,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
 from nanoneurons.devices._oscillation import SEED, counter, rotate, run, spread
+from nanoneurons.physics import relaxation
 from nanoneurons.physics.auto_oscillator import AUTO_OSCILLATOR, AutoOscillator
 
 __all__ = ["SpinTorqueOscillator"]
@@ -241,8 +242,7 @@ class SpinTorqueOscillator(OscillatorDevice):
         return self.oscillator().relaxation_time(current.double()).to(current.dtype)
 
     def _root_power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:
-        z = torch.clamp(current / threshold, min=1.0)
-        return torch.sqrt((z - 1) / (self.saturation * z + self.nonlinear_damping))
+        return relaxation.settled(current / threshold, self.saturation, self.nonlinear_damping)
 
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
         """Devices at rest: thermal fluctuations, or a millionth of the amplitude where there is no noise."""
@@ -308,12 +308,41 @@ class SpinTorqueOscillator(OscillatorDevice):
 
     def _relaxed(self, state: State, current: torch.Tensor, dt: float, key: int) -> torch.Tensor:
         target = self._root_power(current, state["threshold"])
-        decay = torch.exp(-dt / self.time_constant * (state["damping"] / self.linear_damping))
-        value = target + (state["x"] - target) * decay
+        decay = self._decay(state, dt)
+        value = relaxation.relax(state["x"], target, decay)
         if self.amplitude_noise:
             kick = normal(key, tuple(value.shape)).double()
             value = value + self.amplitude_noise * torch.sqrt(1 - decay * decay) * kick
         return value
+
+    def _decay(self, state: State, dt: float) -> torch.Tensor:
+        return torch.exp(-dt / self.time_constant * (state["damping"] / self.linear_damping))
+
+    def respond(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> torch.Tensor:
+        """Readings after each interval of a train, by closed forms in the dtype of `drive`.
+
+        Exact without noise; thermal noise of the auto-oscillator has its variance to half a per cent.
+        """
+        self.check_current(drive)
+        own = {name: value.to(drive.dtype)[..., None] for name, value in state.items()}
+        z, key = drive / own["threshold"], draw_key(generator)
+        if self.model == "relaxation":
+            decay, kick = self._decay(own, dt), None
+            if self.amplitude_noise:
+                size = self.amplitude_noise * torch.sqrt(1 - decay * decay)
+                kick = size * normal(key, tuple(drive.shape)).to(drive.dtype)
+            target = relaxation.settled(z, self.saturation, self.nonlinear_damping)
+            root = relaxation.follow(own["x"][..., 0], target, decay[..., 0], kick)
+        else:
+            start = state["x"] ** 2 + state["y"] ** 2
+            omega = 2 * math.pi * state["frequency"]
+            thermal, rate = si.k * self.temperature / self.action / omega, state["damping"] * dt
+            bend = self.shift / omega
+            root = relaxation.follow_power(start, z, self.nonlinear_damping, rate, thermal, bend, key)
+        voltage = own["voltage"] * root
+        if self.read_noise:
+            voltage += self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).to(voltage.dtype)
+        return voltage
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V."""

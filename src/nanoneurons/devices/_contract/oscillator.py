@@ -137,6 +137,23 @@ def advance_agrees_with_steps(device: OscillatorDevice) -> None:
     require(difference <= allowed, device, f"advance differs from steps by {difference:.1e} of the amplitude")
 
 
+def trains_agree_with_steps(device: OscillatorDevice) -> None:
+    """Without noise, `respond` reads what stepping through the same currents reads, to the accuracy of the steps."""
+    ideal, state, drive, dt, scale = _transient(device)
+    rest = torch.full_like(drive, ideal.default_current)
+    train = torch.stack([drive, rest, drive, drive, rest], -1)
+    found = ideal.respond(state, train, dt, generator_for(25))
+    require(found.shape == train.shape, device, f"respond answers {tuple(found.shape)} to {tuple(train.shape)}")
+    require(found.dtype == train.dtype, device, f"respond answers {found.dtype} to {train.dtype}")
+    stepwise, allowed = state, ROUNDING
+    for n, current in enumerate(train.unbind(-1)):
+        allowed += 2 * _halving(ideal, stepwise, current, dt) / scale
+        before, stepwise = stepwise, ideal.step(stepwise, current, dt, generator_for(25))
+        allowed += 0.01 * float((ideal.read(stepwise) - ideal.read(before)).abs().max()) / scale
+        difference = float((ideal.read(stepwise) - found[..., n]).abs().max()) / scale
+        require(difference <= allowed, device, f"respond differs from steps by {difference:.1e} of the amplitude")
+
+
 def steps_lead_to_the_amplitude(device: OscillatorDevice) -> None:
     """Without noise, a device settles at the amplitude that its closed form gives, within 1 %."""
     ideal = device.ideal()
@@ -187,5 +204,6 @@ OSCILLATOR: tuple[Callable[[OscillatorDevice], None], ...] = (
     no_time_no_change,
     two_half_steps_are_one,
     advance_agrees_with_steps,
+    trains_agree_with_steps,
     steps_lead_to_the_amplitude,
 )
