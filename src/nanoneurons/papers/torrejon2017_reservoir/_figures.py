@@ -57,7 +57,7 @@ def _response(config: Config) -> Figure:
         low, high = config.direct_current - config.swing, config.direct_current + config.swing
         left.axvspan(1e3 * low, 1e3 * high, color=_BLUE, alpha=0.1, lw=0)
         left.axvline(1e3 * config.direct_current, color=_INK, lw=0.8, ls=":")
-        left.set(xlabel="current (mA)", ylabel="settled amplitude (mV)")
+        left.set(xlabel="current (mA)", ylabel="amplitude (mV)")
         left.legend(frameon=False)
         steps = 40
         drive = torch.tensor([[high] * (steps // 2) + [low] * (steps // 2)], dtype=torch.float64)[:, :, None]
@@ -78,7 +78,7 @@ def _response(config: Config) -> Figure:
         right.set(xlabel="time (us)", ylabel="amplitude (mV)")
 
     caption = (
-        "The oscillator. Left: amplitude it settles at against current; shaded: the currents used. Right: its "
+        "The oscillator. Left, or above: amplitude that it settles at against current; shaded: the currents used. Right, or below: its "
         f"answer to {1e3 * (config.direct_current + config.swing):g} mA, then "
         f"{1e3 * (config.direct_current - config.swing):g} mA; dots: one virtual node each."
     )
@@ -133,7 +133,7 @@ def _bars(config: Config, results: Results) -> Figure:
             )  # fmt: skip
         ax.set_yticks(range(len(config.fronts)), [f.replace("-", "\n±1 frame ") for f in config.fronts])
         ax.invert_yaxis()
-        ax.set_xlim(left=40, right=102)
+        ax.set_xlim(0, 102)
         ax.set_xlabel("test utterances recognised (%)")
         ax.legend(frameon=False, fontsize="small", ncols=1 if canvas.get_figwidth() < 5 else 3,
                   loc="lower center", bbox_to_anchor=(0.4, 1.0))  # fmt: skip
