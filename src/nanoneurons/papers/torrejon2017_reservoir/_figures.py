@@ -78,8 +78,8 @@ def _response(config: Config) -> Figure:
         right.set(xlabel="time (us)", ylabel="amplitude (mV)")
 
     caption = (
-        "The oscillator. Left, or above: amplitude that it settles at against current; shaded: the currents used. Right, or below: its "
-        f"answer to {1e3 * (config.direct_current + config.swing):g} mA, then "
+        "The oscillator. Left, or above: amplitude that it settles at against current; shaded: the currents used. "
+        f"Right, or below: its answer to {1e3 * (config.direct_current + config.swing):g} mA, then "
         f"{1e3 * (config.direct_current - config.swing):g} mA; dots: one virtual node each."
     )
     return Figure("response", caption, draw, "Amplitude response")
