@@ -102,15 +102,13 @@ def jobs(config: Config) -> list[list[str]]:
     used = (*config.fronts, *config.small_fronts, *([config.noise_front] if config.noise_levels else []))
     bare = dict.fromkeys(front.removesuffix(_frontends.CONTEXT) for front in used)
     first = [f"frames/{SOURCE}/{front}" for front in bare]
-    work = [
+    work = waves + [
         f"digits/{front}/{n}/seed{s}"
         for n in sorted(config.sizes, reverse=True)
         for front in config.fronts
         for s in seeds
     ]
     work += [f"digits/{front}/0/seed{config.first_seed}" for front in config.fronts]
-    if config.noise_levels:
-        work += [f"noise/{config.noise_front}/seed{s}" for s in seeds]
     sources = [SOURCE]
     if config.ti46:
         sources.append("ti46")
@@ -122,7 +120,9 @@ def jobs(config: Config) -> list[list[str]]:
         for condition in CONDITIONS
         for s in (seeds if condition != "without" else seeds[:1])
     ]
-    return [first, work + waves]
+    if config.noise_levels:
+        work += [f"noise/{config.noise_front}/seed{s}" for s in seeds]
+    return [first, work]
 
 
 def run(config: Config, job: str, folder: Path, progress: Callable[[float, str], None]) -> dict[str, Any]:
