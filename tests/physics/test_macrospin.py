@@ -247,16 +247,27 @@ def test_precessional_switching_time():
     assert mz[-1] > 0.99
 
 
-def test_probabilities():
-    delta, rate = 40.0, 1e9
-    angle = 0.2
-    time = math.log(math.pi / (2 * angle)) / (rate * 1.5)
-    assert float(precessional_probability(time, rate, 2.5, delta)) == pytest.approx(math.exp(-delta * angle**2))
-    long = thermal_probability(1e-9 * math.exp(20.0), 0.5, delta)
+@pytest.mark.parametrize("overdrive", [2.0, 4.0])
+def test_precessional_probability_with_noise(overdrive):
+    layer = dataclasses.replace(PERPENDICULAR, asymmetry=0.0, temperature=300.0)
+    delta, rate = float(layer.thermal_stability()), 1 / float(layer.damping_time((0, 0, 1)))
+    count, noisy = 2000, {"method": "stochastic-heun"}
+    start = run(layer, tilted((0, 0, -1), 0.01, count), 6e-9, dt=1e-12, key=1, every=6000, **noisy).last
+    current = overdrive * float(layer.critical_current(False))
+    done = run(layer, start, 3e-9, key=2, every=200, drive={"current": current}, **noisy)
+    switched = (done.y[:, 0, :, 2] > 0).double().mean(-1)
+    expected = precessional_probability(done.t, rate, overdrive, delta)
+    between = (expected > 0.05) & (expected < 0.95)
+    assert int(between.sum()) > 5
+    # four standard errors of 2000 junctions are 0.045; terms of order 1/Delta are left out
+    assert float((switched - expected)[between].abs().max()) < 0.045 + 1 / delta
+
+
+def test_probabilities_of_thermal_activation():
+    long = thermal_probability(1e-9 * math.exp(20.0), 0.5, 40.0)
     assert float(long) == pytest.approx(1 - math.exp(-1))
-    assert float(thermal_probability(1e-9 * math.exp(10.0), 0.5, delta, exponent=2.0)) == pytest.approx(
-        1 - math.exp(-1)
-    )
+    squared = thermal_probability(1e-9 * math.exp(10.0), 0.5, 40.0, exponent=2.0)
+    assert float(squared) == pytest.approx(1 - math.exp(-1))
 
 
 def test_spin_orbit_switching_of_an_in_plane_layer():

@@ -288,7 +288,7 @@ def source(equation: Equation, shape: Shape) -> str:
         functions["noise"] = equation.noise
     if shape.coupled and equation.emits is not None:
         functions["emits"] = equation.emits
-    arguments = ["y", "parameters", "constants", "out", "status", "lo", "hi", "steps", "first", "every", "h"]
+    arguments = ["y", "values", "shared", "place", "out", "status", "lo", "hi", "steps", "first", "every", "h"]
     for name in shape.sampled:
         arguments += [f"drive_{name}", f"drive_{name}_per", f"drive_{name}_linear"]
     arguments += [f"tone_{re}" for re, _ in shape.tones]
@@ -298,8 +298,8 @@ def source(equation: Equation, shape: Shape) -> str:
         arguments += ["coupling_re", "coupling_im"]
     states, at = equation.states, rows.at
     load = [f"{at(n, 'i')} = y[{k}, i, start + l]" for k, n in enumerate(states)]
-    load += [f"{at(n, 'i')} = parameters[{k}, i, start + l]" for k, n in enumerate(equation.parameters)]
-    load += [f"{at(n, 'i')} = constants[{k}, i, start + l]" for k, n in enumerate(equation.inputs)]
+    for k, n in enumerate((*equation.parameters, *equation.inputs)):  # a number for all, or a row of values
+        load.append(f"{at(n, 'i')} = values[place[{k}], i, start + l] if place[{k}] >= 0 else shared[{k}]")
     write = [f"out[record, {k}, i, start + l] = {at(n, 'i')}" for k, n in enumerate(states)]
     keep = [f"y[{k}, i, start + l] = {at(n, 'i')}" for k, n in enumerate(states)]
     size = " + ".join(f"abs({at(n, 'i')})" for n in states)

@@ -38,11 +38,6 @@ def run(problem: Problem) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, i
             return np.ascontiguousarray(np.swapaxes(values, -1, -2))
         return np.ascontiguousarray(values.reshape(*values.shape[:-2], 1, chips * devices))
 
-    def full(tensors: tuple[torch.Tensor, ...]) -> np.ndarray:
-        if not tensors:
-            return np.empty((0, 1, 1))
-        return lanes(np.stack([np.broadcast_to(t.numpy(), (chips, devices)) for t in tensors]))
-
     def partial(values: np.ndarray) -> np.ndarray:  # a drive keeps an axis of 1 where all devices or all chips share it
         if values.shape[-2:] == (1, 1):
             return np.ascontiguousarray(values)
@@ -53,7 +48,14 @@ def run(problem: Problem) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, i
     y = lanes(np.moveaxis(problem.y0.detach().numpy(), -1, 0))
     if np.shares_memory(y, problem.y0.detach().numpy()):
         y = y.copy()
-    parameters, constants = full(_plain(problem.parameters)), full(_plain(problem.constants))
+    constant = [t.detach() for t in (*problem.parameters, *problem.constants)]
+    varied = [t for t in constant if t.numel() != 1]
+    values = np.empty((0, 1, 1))
+    if varied:
+        values = lanes(np.stack([np.broadcast_to(t.numpy(), (chips, devices)) for t in varied]))
+    rows = iter(range(len(varied)))
+    place = np.array([next(rows) if t.numel() != 1 else -1 for t in constant], dtype=np.int64)
+    shared = np.array([float(t) if t.numel() == 1 else 0.0 for t in constant])
     shape = Shape(
         problem.method, tuple(problem.sampled), tuple(problem.tones), noisy=problem.key is not None, coupled=coupled
     )
@@ -77,7 +79,7 @@ def run(problem: Problem) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, i
     def part(lo: int, hi: int) -> np.ndarray:
         status = np.zeros(3, np.int64)
         compiled(
-            y, parameters, constants, out, status, lo, hi,
+            y, values, shared, place, out, status, lo, hi,
             problem.steps, problem.first_step, problem.every, problem.dt, *drives,
         )  # fmt: skip
         return status
@@ -103,7 +105,3 @@ def run(problem: Problem) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, i
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(grid, -3, -1)))
 
     return back(out), back(y), bad
-
-
-def _plain(tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(t.detach() for t in tensors)
