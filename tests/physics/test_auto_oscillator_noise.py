@@ -177,7 +177,8 @@ def test_linewidth_far_above_threshold(shift, z):
     slope = (gained[30].var(ddof=1) - gained[10].var(ddof=1)) / float(t[30] - t[10])
     width = float(osc.linewidth(current))
     exact = (1 + nu * nu) * DAMPING * (1 + 2 * power) * osc.thermal / (OMEGA + shift * power) / power / (2 * math.pi)
-    assert width == pytest.approx(exact, rel=1e-12)
+    # between Lorentzian and Gaussian it is narrower, by about nu^2 D / (p0 Gamma_p): 1e-4 in these cold oscillators
+    assert width == pytest.approx(exact, rel=1e-3)
     later = stats.chi2.ppf([0.5 - LEVEL / 2, 0.5 + LEVEL / 2], count - 1) / (count - 1)
     # the difference of two variances, of which the second shares a third of its increments with the first
     assert slope / (2 * math.pi) == pytest.approx(width, rel=1.5 * float(later[1] - later[0]) / 2)
@@ -193,7 +194,7 @@ def test_the_line_far_above_threshold_is_a_lorentzian():
     theta = target * 2 * math.pi * power / (1 + nu * nu) / (DAMPING * (1 + 2 * power))
     osc = oscillator(theta * (1 + base.shift * power / OMEGA), shift=6e7)
     width = float(osc.linewidth(current))
-    assert width == pytest.approx(target, rel=1e-12)
+    assert width == pytest.approx(target, rel=0.01)  # half of nu^2 D / (p0 Gamma_p) less
     blocks, devices, records = 20, 4, 2048
     time = 100 / width
     y0 = start(power, blocks, devices, spread=False)

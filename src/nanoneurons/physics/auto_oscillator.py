@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nanoneurons.physics.linewidth import QUIET, phase_linewidth
 from nanoneurons.solvers import Equation
 from nanoneurons.solvers.ops import sqrt
 
@@ -156,20 +157,19 @@ class AutoOscillator:
         return self.diffusion(p) / p * (time + nu * nu * (time + torch.expm1(-rate * time) / rate))
 
     def linewidth(self, current: Value) -> torch.Tensor:
-        """Full width at half maximum of the emitted line in Hz; NaN where neither closed form holds.
+        """Full width at half maximum of the emitted line in Hz; NaN near threshold, where neither closed form holds.
 
-        Below threshold (Gamma_+ - Gamma_-) / pi, far above it (1 + nu^2) D(p0) / (2 pi p0) with
-        D / p0 = Gamma_+(p0) k_B T / (lambda omega(p0) p0), where often E(p0) is written for lambda omega(p0) p0. The
-        latter is given where it is below a fifth of Gamma_p / pi (the amplitude must follow faster than the phase
-        diffuses), the former where the thermal power is below a fifth of what would change the damping by its own size.
+        Below threshold (Gamma_+ - Gamma_-) / pi. Far above it (1 + nu^2) D(p0) / (2 pi p0), and less where that is not
+        far below Gamma_p / pi, see `phase_linewidth`. D / p0 = Gamma_+(p0) k_B T / (lambda omega(p0) p0), where often
+        E(p0) is written for lambda omega(p0) p0. The one is given where the thermal power is below a fifth of what
+        would change the damping by its own size, the other where D / (p0 Gamma_p), the relative variance of the power,
+        is below 0.05.
         """
-        z = self.supercriticality(current)
-        p = self.power(current)
-        nu = self.nonlinearity(current)
-        above = (1 + nu * nu) * self.diffusion(p) / p / (2 * math.pi)
+        z, p = self.supercriticality(current), self.power(current)
+        rate, diffusion = self.amplitude_rate(current), self.diffusion(p) / p
+        above = phase_linewidth(diffusion, self.nonlinearity(current), 2 * rate)
         below = self.damping * (1 - z) / math.pi
         fluctuating = self.thermal / self.omega0 / torch.clamp(1 - z, min=1e-12)  # <p> below threshold
-        nan = torch.full_like(z, math.nan)
-        above = torch.where(above < 0.2 * self.amplitude_rate(current) / math.pi, above, nan)
-        below = torch.where(fluctuating * (self.q + z) < 0.2 * (1 - z), below, nan)
+        above = torch.where(diffusion < QUIET * rate, above, math.nan)
+        below = torch.where(fluctuating * (self.q + z) < 0.2 * (1 - z), below, math.nan)
         return torch.where(z > 1, above, below)

@@ -44,6 +44,7 @@ from dataclasses import dataclass
 import torch
 from scipy import constants as si
 
+from nanoneurons.physics.linewidth import QUIET, phase_linewidth
 from nanoneurons.solvers import Equation
 from nanoneurons.solvers.ops import sqrt
 
@@ -182,21 +183,19 @@ class VortexCore:
         return turn * zeta / (drag * (zeta + self.xi))
 
     def linewidth(self, current: float | torch.Tensor) -> torch.Tensor:
-        """Full width at half maximum in Hz; NaN where neither closed form holds.
+        """Full width at half maximum in Hz; NaN near threshold, where neither closed form holds.
 
-        Below threshold the damping rate over pi; above it (1 + nu^2) D_s / (2 pi s0^2), where that is below a fifth of
-        the amplitude's own rate over pi.
+        Below threshold the damping rate over pi; far above it (1 + nu^2) D_s / (2 pi s0^2), and less where that is not
+        far below the rate of the amplitude over pi, see `phase_linewidth`; conditions as for `AutoOscillator`.
         """
         _, zeta, drag, over = self.rates(current)
         s2 = self.radius_squared(current)
         p = {k: torch.as_tensor(v, dtype=torch.float64) for k, v in self.parameters().items()}
-        nu = self.nonlinearity(current)
         spread = 2 * p["thermal"] * p["damper"] / p["gyro"] ** 2  # D_s at the centre, per s
         rest = p["nonlinear"] / p["stiff"]  # zeta without current, as in the noise
-        growth = (1 + (rest + self.xi) * s2) / (1 + rest * s2)
-        above = (1 + nu * nu) * spread * growth / s2 / (2 * math.pi)
-        nan = torch.full_like(over, math.nan)
-        above = torch.where(above < 0.2 * drag * over / math.pi, above, nan)
+        diffusion = spread * (1 + (rest + self.xi) * s2) / (1 + rest * s2) / s2
+        above = phase_linewidth(diffusion, self.nonlinearity(current), 2 * drag * over)
+        above = torch.where(diffusion < QUIET * drag * over, above, math.nan)
         resting = spread / (drag * over.abs())  # <s^2> below threshold
-        below = torch.where(resting * (zeta + self.xi) < 0.2 * over.abs(), drag * over.abs() / math.pi, nan)
+        below = torch.where(resting * (zeta + self.xi) < 0.2 * over.abs(), drag * over.abs() / math.pi, math.nan)
         return torch.where(over > 0, above, below)
