@@ -4,9 +4,8 @@ r"""Auto-oscillators that feel each other and injected tones; their answer is wh
     \dot c_i = -i\,\omega_i(I_i, p_i)\,c_i - \big[\Gamma_+(p_i) - \sigma_i I_i (1 - p_i)\big] c_i
                + \sum_X g_i F_X e^{-i \omega_X t} + \sum_{j \ne i} K_{ij} c_j + \text{thermal noise}
 
-The equation is that of `physics.auto_oscillator` plus a direct shift of the frequency with the current (the Oersted field
-in a vortex), :math:`\omega_i = \omega_{0,i} + \alpha_i (I_i - I_{ref}) + N_i p_i`. It is solved in a frame that turns with
-the oscillators, so steps of about 1 ns do. Beside the full solution stands the surrogate: an oscillator is locked to the
+The equation is that of `physics.auto_oscillator`, with :math:`\omega_i = \omega_{0,i} + k_i I_i + N_i p_i`. It is solved in a
+frame that turns with the oscillators, so steps of about 1 ns do. Beside the full solution stands the surrogate: an oscillator is locked to the
 nearest tone if that is within Adler's range.
 
 Shapes: samples x chips x oscillators. A chip is one set of oscillators with its own parameters.
@@ -76,8 +75,6 @@ class CoupledOscillators:
         oscillator: parameters, numbers or tensors that broadcast to ``(chips, count)``, float64.
         count: number of oscillators.
         chips: number of chips.
-        tuning: direct change of the angular frequency with the current, rad/(s A), alike.
-        reference: current in A at which the oscillators have their own ``omega0``.
         coupling: K, complex, rad/s, ``(count, count)`` or ``(chips, count, count)``; None without.
         injection: g, share of the injected amplitude that reaches each oscillator, alike.
         range_factor: locking range of the full solution as a part of Adler's; the surrogate takes it
@@ -90,14 +87,12 @@ class CoupledOscillators:
     oscillator: AutoOscillator
     count: int
     chips: int = 1
-    tuning: Value = 0.0
-    reference: float = 0.0
     coupling: torch.Tensor | None = None
     injection: Value = 1.0
     range_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        named = {**self.oscillator.parameters(), "tuning": self.tuning, "injection": self.injection}
+        named = {**vars(self.oscillator), "injection": self.injection}
         for name, value in named.items():
             tensor = torch.as_tensor(value, dtype=torch.float64)
             if not bool(torch.isfinite(tensor.detach()).all()):
@@ -122,8 +117,7 @@ class CoupledOscillators:
 
     def natural_frequency(self, currents: torch.Tensor) -> torch.Tensor:
         """Frequency in Hz of each free oscillator at `currents` (A, ``(chips | 1, count)``)."""
-        shift = self.tuning * (currents - self.reference)
-        return (self.oscillator.angular_frequency(currents) + shift) / TAU
+        return self.oscillator.angular_frequency(currents) / TAU
 
     def slope(self, currents: torch.Tensor) -> torch.Tensor:
         """Change of the natural frequency with the current, Hz/A."""
@@ -216,9 +210,7 @@ class CoupledOscillators:
             tensor = torch.as_tensor(value, dtype=torch.float64)
             return tensor.broadcast_to(self.chips, self.count).repeat(samples, 1)
 
-        shift = torch.as_tensor(self.tuning * (currents - self.reference), dtype=torch.float64)
         parameters = {k: spread(v) for k, v in self.oscillator.parameters(TAU * frame).items()}
-        parameters["frame"] = parameters["frame"] - spread(shift)  # the same as a shift of omega0, but not of the noise
         noisy = bool((parameters["thermal"] > 0).any())
         first = first_sample * self.chips
         phases = TAU * random.uniform(key, (first + lanes, self.count), draw=_PHASES)[first:].double()
@@ -291,7 +283,6 @@ class CoupledOscillators:
         points = len(currents)
         alone = dataclasses.replace(
             self, count=points, chips=1, coupling=None, range_factor=1.0, injection=_first(self.injection),
-            tuning=_first(self.tuning),
             oscillator=AutoOscillator(**{k: _first(v) for k, v in vars(self.oscillator).items()} | {"thermal": 0.0}),
         )  # fmt: skip
         operating = currents.double()[None]
