@@ -160,6 +160,7 @@ class CoupledOscillators:
         """The surrogate with soft edges, differentiable: ``(samples, chips, count, 1 + tones)``, free first.
 
         Args:
+            tones: Hz, ``(samples, tones)``, or ``(samples, chips, tones)`` if every chip has its own.
             width: softness of the edges in Hz; at 0 it would be `surrogate`.
         """
         distance = self._distance(currents, tones)
@@ -169,7 +170,8 @@ class CoupledOscillators:
 
     def _distance(self, currents: torch.Tensor, tones: torch.Tensor) -> torch.Tensor:
         natural = self.natural_frequency(currents)
-        return (natural.unsqueeze(-1) - tones[:, None, None, :]).abs()
+        each = tones[:, None, None, :] if tones.ndim == 2 else tones[:, :, None, :]
+        return (natural.unsqueeze(-1) - each).abs()
 
     # -- full solution ------------------------------------------------------------------------------
 

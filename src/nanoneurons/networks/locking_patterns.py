@@ -64,21 +64,28 @@ class Assignment:
     def from_mass(cls, mass: torch.Tensor, oscillators: int, tones: int = 2, least: float = 1.0) -> Assignment:
         """Every pattern goes to the class that shows it most; those shown `least` times become targets.
 
+        A class that would get none takes the pattern in which its share is largest, so that it has one to learn.
+
         Args:
-            mass: how often each class shows each pattern, counted or as a sum of probabilities, ``(patterns, classes)``.
+            mass: how often each class shows each pattern, counted or a sum of probabilities, ``(patterns, classes)``.
 
         Raises:
-            ParameterError: a class shows no pattern more often than the others do.
+            ParameterError: a class shows no pattern at all, or two have only the same one.
         """
-        owner = mass.argmax(1)
-        owner = torch.where(mass.sum(1) > 0, owner, -1)
-        target = (mass.sum(1) >= least) & (owner >= 0)
+        total = mass.sum(1)
+        owner = torch.where(total > 0, mass.argmax(1), -1)
+        target = (total >= least) & (owner >= 0)
+        share = mass / total.clamp(min=1e-300)[:, None]
         for k in range(mass.shape[1]):
-            if not bool((target & (owner == k)).any()):
-                own = torch.where(owner == k, mass[:, k], 0.0)
-                if not float(own.max()) > 0:
-                    raise ParameterError(f"class {k} is nowhere the most frequent one, so it can own no pattern")
-                target[int(own.argmax())] = True  # no class without a pattern to learn
+            if bool((target & (owner == k)).any()):
+                continue
+            mine = torch.where(owner == k, mass[:, k], 0.0)
+            pick = int(mine.argmax()) if float(mine.max()) > 0 else int(share[:, k].argmax())
+            if not float(mass[pick, k]) > 0:
+                raise ParameterError(f"class {k} shows no pattern, so it can own none")
+            owner[pick], target[pick] = k, True
+        if len(set(owner[target].tolist())) < mass.shape[1]:
+            raise ParameterError("two classes show only one and the same pattern; the oscillators cannot tell them apart")
         return cls(owner, target, oscillators, tones)
 
     def classify(self, pattern: torch.Tensor) -> torch.Tensor:
