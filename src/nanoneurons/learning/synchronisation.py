@@ -1,8 +1,8 @@
 r"""Online learning of the currents of coupled oscillators until each class shows a synchronisation pattern of its own.
 
 At every step one example of each class is shown. Where the pattern is none of those that the class owns, the owned
-pattern that differs in the fewest oscillators becomes the target, and every oscillator *i* that should have followed tone
-*X* but did not is pulled towards it:
+pattern that differs in the fewest oscillators becomes the target, and every oscillator *i* that should have followed
+tone *X* but did not is pulled towards it:
 
 .. math:: I_i \leftarrow I_i + \eta\, \frac{f_X - f_i}{\mathrm{d}f_i/\mathrm{d}I_i}
 
@@ -45,10 +45,10 @@ class Synchronisation(Rule):
     trains: ClassVar[Literal["layers", "oscillators"]] = "oscillators"
     citation: ClassVar[str] = (
         "@article{romera2018vowel, title={Vowel recognition with four coupled spin-torque nano-oscillators}, "
-        "author={Romera, Miguel and Talatchian, Philippe and Tsunegi, Sumito and Abreu Araujo, Flavio and Cros, Vincent "
-        "and Bortolotti, Paolo and Trastoy, Juan and Yakushiji, Kay and Fukushima, Akio and Kubota, Hitoshi and "
-        "Yuasa, Shinji and Ernoult, Maxence and Vodenicarevic, Damir and Hirtzlin, Tifenn and Locatelli, Nicolas and "
-        "Querlioz, Damien and Grollier, Julie}, journal={Nature}, volume={563}, pages={230--234}, year={2018}, "
+        "author={Romera, Miguel and Talatchian, Philippe and Tsunegi, Sumito and Abreu Araujo, Flavio and Cros, "
+        "Vincent and Bortolotti, Paolo and Trastoy, Juan and Yakushiji, Kay and Fukushima, Akio and Kubota, Hitoshi "
+        "and Yuasa, Shinji and Ernoult, Maxence and Vodenicarevic, Damir and Hirtzlin, Tifenn and Locatelli, Nicolas "
+        "and Querlioz, Damien and Grollier, Julie}, journal={Nature}, volume={563}, pages={230--234}, year={2018}, "
         "doi={10.1038/s41586-018-0632-y}}"
     )
 
@@ -63,12 +63,15 @@ class Synchronisation(Rule):
     def wanted_shift(
         self, seen: Readout, tones: torch.Tensor, labels: torch.Tensor, assignment: Assignment
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Shift in Hz asked of each oscillator, summed over samples ``(chips, oscillators)``, and which samples were right.
+        """Shift in Hz asked of each oscillator, summed over samples, and which samples were right.
 
         Args:
             seen: what the network showed, ``(samples, chips, oscillators)``.
             tones: injected frequencies in Hz, ``(samples, tones)``.
             labels: class of each sample.
+
+        Returns:
+            shift ``(chips, oscillators)``, right ``(samples, chips)``.
         """
         shift = torch.zeros(seen.pattern.shape[1:], dtype=torch.float64)
         right = assignment.classify(seen.pattern) == labels[:, None]

@@ -4,15 +4,15 @@ r"""Auto-oscillators that feel each other and injected tones; their answer is wh
     \dot c_i = -i\,\omega_i(I_i, p_i)\,c_i - \big[\Gamma_+(p_i) - \sigma_i I_i (1 - p_i)\big] c_i
                + \sum_X g_i F_X e^{-i \omega_X t} + \sum_{j \ne i} K_{ij} c_j + \text{thermal noise}
 
-The equation is that of `physics.auto_oscillator`, with :math:`\omega_i = \omega_{0,i} + k_i I_i + N_i p_i`. It is solved in a
-frame that turns with the oscillators, so steps of about 1 ns do. Beside the full solution stands the surrogate: an oscillator is locked to the
-nearest tone if that is within Adler's range.
+The equation is that of `physics.auto_oscillator`, :math:`\omega_i = \omega_{0,i} + k_i I_i + N_i p_i`. It is solved
+in a frame that turns with the oscillators, so steps of about 1 ns do. Beside the full solution stands the surrogate: an
+oscillator is locked to the nearest tone if that is within Adler's range.
 
 Shapes: samples x chips x oscillators. A chip is one set of oscillators with its own parameters.
 
 Not modelled: delays of the coupling (only its phase), noise of the current, more than one mode per oscillator.
 
-Source: Slavin and Tiberkevich, IEEE Trans. Magn. 45, 1875 (2009); Romera et al., Nature 563, 230 (2018) for the network.
+Source: Slavin and Tiberkevich, IEEE Trans. Magn. 45, 1875 (2009); Romera et al., Nature 563, 230 (2018).
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class CoupledOscillators:
                 raise ParameterError(f"coupled oscillators: {name} is NaN or infinite")
             if tensor.ndim > 2 or (tensor.ndim and tensor.shape[-1] not in (1, self.count)):
                 raise ParameterError(
-                    f"coupled oscillators: {name} has shape {tuple(tensor.shape)}; give a number or (chips, {self.count})"
+                    f"coupled oscillators: {name} has shape {tuple(tensor.shape)}; "
+                    f"give a number or (chips, {self.count})"
                 )
             if tensor.ndim == 2 and tensor.shape[0] not in (1, self.chips):
                 raise ParameterError(f"coupled oscillators: {name} is for {tensor.shape[0]} chips, not {self.chips}")

@@ -72,6 +72,7 @@ class Assignment:
         Raises:
             ParameterError: a class shows no pattern at all, or two have only the same one.
         """
+        mass = mass.double()
         total = mass.sum(1)
         owner = torch.where(total > 0, mass.argmax(1), -1)
         target = (total >= least) & (owner >= 0)
@@ -85,7 +86,9 @@ class Assignment:
                 raise ParameterError(f"class {k} shows no pattern, so it can own none")
             owner[pick], target[pick] = k, True
         if len(set(owner[target].tolist())) < mass.shape[1]:
-            raise ParameterError("two classes show only one and the same pattern; the oscillators cannot tell them apart")
+            raise ParameterError(
+                "two classes show only one and the same pattern; the oscillators cannot tell them apart"
+            )
         return cls(owner, target, oscillators, tones)
 
     def classify(self, pattern: torch.Tensor) -> torch.Tensor:

@@ -52,8 +52,8 @@ def _map(config: Any, results: dict[str, dict]) -> Figure:
 
     caption = (
         "Synchronisation map of the four oscillators in the plane of the two injected frequencies, ideal oscillators, "
-        "full simulation, first fold. Every area between lines is one pattern; its tint is the vowel that owns it (grey: "
-        "nobody). Dots: all 259 vowels after the linear map; rings: those held out."
+        "full simulation, first fold. Every area between lines is one pattern; its tint is the vowel that owns it "
+        "(grey: nobody). Dots: all 259 vowels after the linear map; rings: those held out."
     )
     return Figure("synchronisation-map", caption, draw, "Synchronisation map before and after learning")
 
@@ -79,9 +79,10 @@ def _draw_plane(ax: Axes, plane: dict[str, Any], which: str) -> None:
 
     ax.add_collection(LineCollection(lines, colors="#777777", linewidths=0.4))
     tones, labels, held = np.array(plane["tones"]) / 1e6, np.array(plane["labels"]), np.array(plane["held"])
-    colours = np.array(COLOURS)[labels]
-    ax.scatter(*tones[~held].T, s=7, c=colours[~held], linewidths=0)
-    ax.scatter(*tones[held].T, s=16, facecolors="white", edgecolors=colours[held], linewidths=1.2)
+    for k, colour in enumerate(COLOURS):
+        learned, tested = tones[~held & (labels == k)], tones[held & (labels == k)]
+        ax.scatter(*learned.T, s=7, color=colour, linewidths=0)
+        ax.scatter(*tested.T, s=16, facecolors="white", edgecolors=colour, linewidths=1.2)
     ax.set(xlim=edge[:2], ylim=edge[2:], aspect="equal")
     ax.grid(False)
 
@@ -128,9 +129,8 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
             seeds = runs.shape[1]
             half = t.ppf(0.975, seeds - 1) * runs.std(1, ddof=1) / seeds**0.5 if seeds > 1 else 0 * runs[:, 0]
             ax.errorbar(at, runs.mean(1), yerr=half, color=COLOURS[0], marker="o", ms=4, capsize=2)
-            normal = used.get(
-                quantity, at[_values(config, quantity).index(1.0)] if 1.0 in _values(config, quantity) else None
-            )
+            values = _values(config, quantity)
+            normal = used.get(quantity) or (at[values.index(1.0)] if 1.0 in values else None)
             if normal is not None:
                 ax.axvline(normal, color="#666666", lw=1, ls=":")
             if at[0] == 0 and at.max() > 20 * at[at > 0].min():
@@ -145,8 +145,8 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
         axes[0].set_ylim(0, 100)
 
     caption = (
-        "What matters: recognition of held-out vowels, each quantity changed alone around the noisy and variable network "
-        "(dotted: its value there). Bars: 95 % intervals of the mean over seeds (new splits and chips, the same 259 "
+        "What matters: recognition of held-out vowels, each quantity changed alone around the noisy and variable "
+        "network (dotted: its value there). Bars: 95 % intervals of the mean over seeds (new splits and chips, the same 259 "
         "vowels). The linear map is designed for each locking and tuning range; it does not know the other three."
     )
     return Figure("sweeps", caption, draw, "What is important for it to work")

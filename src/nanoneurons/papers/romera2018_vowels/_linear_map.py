@@ -1,9 +1,9 @@
 """Off-line part of the training: twelve formants become two injected frequencies, and patterns get their vowels.
 
 The map starts from a linear discriminant analysis turned by a random angle and is then improved together with the four
-currents by gradient, through Adler's surrogate with soft edges. Which vowel owns which pattern is part of it: a table of
-probabilities that is learned along and in the end replaced by the vowel that shows the pattern most. All of it sees the
-training part only.
+currents by gradient, through Adler's surrogate with soft edges. Which vowel owns which pattern is part of it: a table
+of probabilities that is learned along and in the end replaced by the vowel that shows the pattern most. All of it sees
+the training part only.
 """
 
 from __future__ import annotations

@@ -74,7 +74,13 @@ def force_of(config: Any, condition: Condition) -> float:
     """Amplitude of the injected tones in rad/s."""
     own = device_of(config, condition).oscillator(noisy=False)
     current = torch.tensor(config.operating_current, dtype=torch.float64)
-    return float(injected_force(TAU * condition.half_range, own.power(current), own.nonlinearity(current)))
+    return float(injected_force(TAU * condition.half_range, own.power(current), _nonlinearity(config, condition)))
+
+
+def _nonlinearity(config: Any, condition: Condition) -> torch.Tensor:
+    """nu of the nominal oscillator at the operating current."""
+    current = torch.tensor(config.operating_current, dtype=torch.float64)
+    return device_of(config, condition).oscillator(noisy=False).nonlinearity(current)
 
 
 def build(config: Any, condition: Condition, chips: int, generator: torch.Generator) -> CoupledOscillators:
@@ -86,7 +92,7 @@ def build(config: Any, condition: Condition, chips: int, generator: torch.Genera
     reach = random.normal(draw_key(generator), (chips, COUNT)).double()
     coupling = None
     if condition.mutual:
-        nu = float(device.oscillator().nonlinearity(torch.tensor(config.operating_current).double()))
+        nu = float(_nonlinearity(config, condition))
         gain = 2 * abs(math.cos(config.coupling_phase) + nu * math.sin(config.coupling_phase))
         strength = TAU * condition.mutual / gain * cmath.exp(1j * config.coupling_phase)
         coupling = strength * (1 - torch.eye(COUNT, dtype=torch.float64)).to(torch.complex128)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nanoneurons import data
 from nanoneurons.core.files import write_atomic
 from nanoneurons.core.random import draw_key, generator_for
 from nanoneurons.learning.synchronisation import Synchronisation
+from nanoneurons.networks.coupled_oscillators import CoupledOscillators, Readout
 from nanoneurons.networks.locking_patterns import code
 
 from . import _network
@@ -137,6 +138,35 @@ def _maps(config: Any, condition: Condition, seed: int, folder: Path, progress: 
 # -- the network -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """One set of chips with one map, and the tokens to show them."""
+
+    config: Any
+    network: CoupledOscillators
+    made: LinearMap
+    tones: torch.Tensor
+    labels: torch.Tensor
+    force: float
+    seed: int
+    fold: int
+
+    def observe(self, currents: torch.Tensor, tones: torch.Tensor, key: int) -> Readout:
+        """What the oscillators show."""
+        c = self.config
+        return self.network.observe(
+            currents, tones, self.force, key=key, tolerance=c.tolerance, transient=c.transient, window=c.window,
+            dt=c.time_step,
+        )  # fmt: skip
+
+    def score(self, currents: torch.Tensor, part: torch.Tensor, what: str) -> list[float]:
+        """Share of the tokens in `part` that each chip recognises."""
+        key = draw_key(generator_for(self.seed, what, self.fold))
+        seen = self.observe(currents, self.tones[part], key)
+        right = self.made.assignment.classify(seen.pattern) == self.labels[part][:, None]
+        return right.double().mean(0).tolist()
+
+
 def _learn(
     config: Any, condition: Condition, seed: int, chips: int, folder: Path, progress: Progress, curve: tuple[int, ...]
 ) -> dict[str, Any]:
@@ -144,55 +174,50 @@ def _learn(
     formants, labels = tokens()
     maps = _maps(config, condition, seed, folder, progress)
     force, limits = _network.force_of(config, condition), limits_of(config, condition)
-    plain = _network.nominal_closed_forms(config, condition)
     operating = torch.full((1, _network.COUNT), config.operating_current, dtype=torch.float64)
+    slope = _network.nominal_closed_forms(config, condition).slope(operating)
     rule = Synchronisation(steps=config.steps)
     answer: dict[str, Any] = {"train": [], "test": [], "start": [], "curve": [], "shown": []}
     for k, (learn, held) in enumerate(folds(config, seed, labels)):
-        made = maps[k]
         network = _network.build(config, condition, chips, generator_for(seed, "chips", k))
-        tones = made.tones(formants)
+        trial = _Trial(config, network, maps[k], maps[k].tones(formants), labels, force, seed, k)
+        points: list[list[float]] = []
 
-        def observe(currents, some, key, network=network):
-            times = {"transient": config.transient, "window": config.window, "dt": config.time_step}
-            return network.observe(currents, some, force, key=key, tolerance=config.tolerance, **times)
-
-        def score(currents, part, what, made=made, tones=tones, k=k, observe=observe):
-            seen = observe(currents, tones[part], draw_key(generator_for(seed, what, k)))
-            return (made.assignment.classify(seen.pattern) == labels[part][:, None]).double().mean(0).tolist()
-
-        def after(step, currents, held=held, score=score, points=(points := [])):
+        def after(
+            step: int, currents: torch.Tensor, trial: _Trial = trial, held: torch.Tensor = held, points: list = points
+        ) -> None:
             if step in curve:
-                points.append(score(currents, held, "curve"))
+                points.append(trial.score(currents, held, "curve"))
 
         begin = _network.start_currents(limits, chips, generator_for(seed, "start", k))
         currents, shown = rule.train(
-            observe, begin, tones[learn], labels[learn], made.assignment, plain.slope(operating), limits,
+            trial.observe, begin, trial.tones[learn], labels[learn], maps[k].assignment, slope, limits,
             generator_for(seed, "online", k), after,
         )  # fmt: skip
-        answer["start"].append(score(begin, held, "test"))
-        answer["test"].append(score(currents, held, "test"))
+        answer["start"].append(trial.score(begin, held, "test"))
+        answer["test"].append(trial.score(currents, held, "test"))
         answer["shown"].append(shown.mean(1).tolist())
         if curve:
-            answer["train"].append(score(currents, learn, "train"))
+            answer["train"].append(trial.score(currents, learn, "train"))
             answer["curve"].append(points)
         if curve and k == 0 and seed == config.first_seed and chips == 1:  # the ideal network
-            answer["map"] = _map_figure(config, made, observe, begin, currents, tones, labels, learn)
+            answer["map"] = _map_figure(trial, begin, currents, held)
         progress((k + 1) / config.folds, f"fold {k + 1}: {100 * float(np.mean(answer['test'][-1])):.0f} %")
     return answer
 
 
-def _map_figure(config, made, observe, begin, currents, tones, labels, learn) -> dict[str, Any]:
+def _map_figure(trial: _Trial, begin: torch.Tensor, currents: torch.Tensor, held: torch.Tensor) -> dict[str, Any]:
     """What a figure of the plane of tones needs: the pattern at each point, before and after learning; first chip."""
+    config = trial.config
     axis = torch.linspace(config.centre - 48e6, config.centre + 48e6, config.grid, dtype=torch.float64)
     a, b = torch.meshgrid(axis, axis, indexing="xy")
     plane = torch.stack([a.flatten(), b.flatten()], 1)
-    codes = [code(observe(i, plane, 1).pattern[:, 0]).reshape(a.shape).tolist() for i in (begin, currents)]
-    held = torch.ones(len(labels), dtype=torch.bool)
-    held[learn] = False
+    codes = [code(trial.observe(i, plane, 1).pattern[:, 0]).reshape(a.shape).tolist() for i in (begin, currents)]
+    tested = torch.zeros(len(trial.labels), dtype=torch.bool)
+    tested[held] = True
     return {
-        "axis": axis.tolist(), "before": codes[0], "after": codes[1], "owner": made.assignment.owner.tolist(),
-        "tones": tones.tolist(), "labels": labels.tolist(), "held": held.tolist(),
+        "axis": axis.tolist(), "before": codes[0], "after": codes[1], "owner": trial.made.assignment.owner.tolist(),
+        "tones": trial.tones.tolist(), "labels": trial.labels.tolist(), "held": tested.tolist(),
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,8 @@ def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
         rows.append(_row(f"{name}-accuracy", accuracy[name], "%", f"{title}; same folds"))
     for name in ("ideal", "full"):
         rows.append(_row(f"{name}-over-mlp-27", accuracy[name] - accuracy["mlp-27"], "points", "same folds"))
-    rows.append(Quantity("trained-parameters", float(2 * 13 + _network.COUNT), None, config.seeds, "1",
-                         "26 coefficients and 4 currents; the assignment of patterns to vowels is not counted"))  # fmt: skip
+    note = "26 coefficients and 4 currents; the assignment of patterns to vowels is not counted"
+    rows.append(Quantity("trained-parameters", float(2 * 13 + _network.COUNT), None, config.seeds, "1", note))
     for quantity in SWEEPS:
         values = getattr(config, f"sweep_{quantity}")
         label, at = axis_of(config, quantity)
@@ -92,8 +93,6 @@ def _frequency_spread(config: Any, mismatch: float) -> float:
 
 
 def _with(condition: _network.Condition, mismatch: float) -> _network.Condition:
-    from dataclasses import replace
-
     return replace(condition, mismatch=mismatch, mutual=0.0)
 
 

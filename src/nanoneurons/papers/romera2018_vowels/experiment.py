@@ -1,8 +1,9 @@
 """Four coupled spin-torque oscillators recognise spoken vowels by their synchronisation (Romera et al. 2018).
 
 Twelve formant frequencies of a vowel become two microwave frequencies by a linear map that is fitted off-line (26
-numbers). Both are injected into four oscillators; which oscillators follow which of them is the answer. Four dc currents
-are then learned online, from untuned ones. Every number is measured on held-out vowels in stratified cross-validation.
+numbers). Both are injected into four oscillators; which oscillators follow which of them is the answer. Four dc
+currents are then learned online, from untuned ones. Every number is measured on held-out vowels in stratified
+cross-validation.
 
 The published numbers, and most parameters of the experiment, could not be read in a source: the oscillators here are a
 vortex junction whose parameters are marked below as sourced or chosen.
@@ -33,8 +34,8 @@ class Config:
     Sourced: four oscillators, 12 formants, 37 tokens of 7 vowels, about 50 steps, frequencies of 320 to 380 MHz (all
     unverified), threshold 3.5 mA (survey of vortex junctions), damping 1.6e7/s (rigid vortex core of 187.5 nm radius),
     locking ranges ten times those of phase oscillators (`shift`). Chosen: `frequency_zero` and `tuning_slope`, so that
-    5.5 to 8.5 mA cover these frequencies; `half_range` of locking; `mutual` locking of the size of the linewidth, with the
-    phase at which it acts most; spreads of a few per cent. The linewidth follows from the device at 300 K: 0.7 MHz.
+    5.5 to 8.5 mA cover these frequencies; `half_range` of locking; `mutual` locking of the size of the linewidth, with
+    the phase at which it acts most; spreads of a few per cent. The linewidth follows from the device at 300 K: 0.7 MHz.
 
     Attributes:
         chips: sets of four oscillators made for each fold of the condition ``full``; the sweeps make one.
