@@ -8,8 +8,9 @@ import torch
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
 from nanoneurons.learning.synchronisation import Synchronisation
-from nanoneurons.networks.coupled_oscillators import CoupledOscillators, Readout
+from nanoneurons.networks.coupled_oscillators import CoupledOscillators
 from nanoneurons.networks.locking_patterns import Assignment, code, decode
+from nanoneurons.networks.locking_readout import Readout
 from nanoneurons.physics.auto_oscillator import AutoOscillator
 from nanoneurons.physics.locking import injected_force
 

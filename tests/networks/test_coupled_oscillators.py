@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError
-from nanoneurons.networks.coupled_oscillators import CoupledOscillators, Emission
+from nanoneurons.networks.coupled_oscillators import CoupledOscillators
+from nanoneurons.networks.locking_readout import Emission
 from nanoneurons.physics.auto_oscillator import AutoOscillator
 from nanoneurons.physics.locking import injected_force
 

@@ -27,8 +27,8 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key
 from nanoneurons.learning._rule import Rule
-from nanoneurons.networks.coupled_oscillators import Readout
 from nanoneurons.networks.locking_patterns import Assignment, code
+from nanoneurons.networks.locking_readout import Readout
 
 __all__ = ["Synchronisation"]
 

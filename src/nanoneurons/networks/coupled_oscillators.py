@@ -29,42 +29,14 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.physics.auto_oscillator import AUTO_OSCILLATOR, AutoOscillator
 from nanoneurons.solvers import Tones, integrate
 
-__all__ = ["CoupledOscillators", "Emission", "Readout"]
+from .locking_readout import Emission, Readout, read
+
+__all__ = ["CoupledOscillators"]
 
 TAU = 2 * math.pi
 _BATCH = 4096  # oscillators solved at once: some tens of MB of records
 _PHASES = 1  # draw of the initial phases
 Value = float | torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Emission:
-    """What the oscillators emit after the transient.
-
-    Attributes:
-        signal: complex amplitudes c in the turning frame, shape ``(records, samples, chips, oscillators)``.
-        interval: time between records in s.
-        frame: frequency of the frame in Hz.
-        tones: injected frequencies in Hz, ``(samples, tones)``.
-    """
-
-    signal: torch.Tensor
-    interval: float
-    frame: float
-    tones: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """Pattern of synchronisation and what was measured for it.
-
-    Attributes:
-        pattern: 0 (free) or the number of the tone followed, int64, ``(samples, chips, oscillators)``.
-        frequency: frequency of each oscillator in Hz, same shape.
-    """
-
-    pattern: torch.Tensor
-    frequency: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -246,16 +218,7 @@ class CoupledOscillators:
         Raises:
             ParameterError: an unknown method.
         """
-        if method == "slip":
-            turned = torch.angle(emission.signal[1:] * emission.signal[:-1].conj()).mean(0)
-            frequency = emission.frame - turned / (TAU * emission.interval)
-        elif method == "spectrum":
-            frequency = emission.frame - _peaks(emission.signal, emission.interval)
-        else:
-            raise ParameterError(f"synchronisation is read by 'slip' or 'spectrum', not {method!r}")
-        distance = (frequency[..., None] - emission.tones[:, None, None, :]).abs()
-        pattern = torch.where(distance.amin(-1) < tolerance, distance.argmin(-1) + 1, 0)
-        return Readout(pattern, frequency)
+        return read(emission, method, tolerance)
 
     def observe(
         self,
@@ -323,16 +286,3 @@ class CoupledOscillators:
 def _first(value: Value) -> float:
     """The value of the first oscillator of the first chip."""
     return float(torch.as_tensor(value).flatten()[0])
-
-
-def _peaks(signal: torch.Tensor, interval: float) -> torch.Tensor:
-    """Frequency in Hz of the highest peak of each signal, axis 0 being time; a parabola through three lines."""
-    records = len(signal)
-    taper = torch.hann_window(records, periodic=False, dtype=torch.float64).reshape(-1, *[1] * (signal.ndim - 1))
-    size = 4 * records
-    power = torch.log(torch.fft.fft(signal * taper, n=size, dim=0).abs() + 1e-300)
-    top = power.argmax(0, keepdim=True)
-    left, middle, right = (power.gather(0, (top + d) % size)[0] for d in (-1, 0, 1))
-    line = top[0] + 0.5 * (left - right) / (left - 2 * middle + right)
-    line = torch.where(line > size / 2, line - size, line)
-    return line / (size * interval)

@@ -16,8 +16,9 @@ from nanoneurons import data
 from nanoneurons.core.files import write_atomic
 from nanoneurons.core.random import draw_key, generator_for
 from nanoneurons.learning.synchronisation import Synchronisation
-from nanoneurons.networks.coupled_oscillators import CoupledOscillators, Readout
+from nanoneurons.networks.coupled_oscillators import CoupledOscillators
 from nanoneurons.networks.locking_patterns import code
+from nanoneurons.networks.locking_readout import Readout
 
 from . import _network
 from ._linear_map import LinearMap, Settings, fit
