@@ -146,7 +146,7 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
 
     caption = (
         "What matters: recognition of held-out vowels, each quantity changed alone around the noisy and variable "
-        "network (dotted: its value there). Bars: 95 % intervals of the mean over seeds (new splits and chips, the same "
+        "network (dotted: its value there). Bars: 95 % intervals of the mean over seeds (new splits and chips, same "
         "259 vowels). The linear map is designed for each locking and tuning range; it does not know the other three."
     )
     return Figure("sweeps", caption, draw, "What is important for it to work")
