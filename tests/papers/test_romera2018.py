@@ -113,6 +113,7 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("romera")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NANONEURONS_DATA", DATA)
+        patch.setattr(_protocol, "STARTS", 2)
         done = run_jobs(experiment.jobs(SMALL), experiment.run, SMALL, folder, workers=1)
     return {job: entry["result"] for job, entry in done.items()}
 

@@ -55,7 +55,7 @@ def _map(config: Any, results: dict[str, dict]) -> Figure:
         "full simulation, first fold. Every area between lines is one pattern; its tint is the vowel that owns it "
         "(grey: nobody). Dots: all 259 vowels after the linear map; rings: those held out."
     )
-    return Figure("synchronisation-map", caption, draw, "Synchronisation map before and after learning")
+    return Figure("synchronisation-map", caption, draw, "Synchronisation map before and after learning", 4.3, 7.2)
 
 
 def _draw_plane(ax: Axes, plane: dict[str, Any], which: str) -> None:
@@ -83,7 +83,8 @@ def _draw_plane(ax: Axes, plane: dict[str, Any], which: str) -> None:
         learned, tested = tones[~held & (labels == k)], tones[held & (labels == k)]
         ax.scatter(*learned.T, s=7, color=colour, linewidths=0)
         ax.scatter(*tested.T, s=16, facecolors="white", edgecolors=colour, linewidths=1.2)
-    ax.set(xlim=edge[:2], ylim=edge[2:], aspect="equal")
+    shown = (tones.min() - 5, tones.max() + 5)
+    ax.set(xlim=shown, ylim=shown, aspect="equal")
     ax.grid(False)
 
 
@@ -120,7 +121,7 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
         from scipy.stats import t
 
         wide = canvas.get_figwidth() > 5
-        columns = 3 if wide else 2
+        columns = min(3 if wide else 2, len(present))
         rows = -(-len(present) // columns)
         axes = np.ravel(canvas.subplots(rows, columns, sharey=True, squeeze=False))
         for ax, quantity in zip(axes, present, strict=False):
@@ -149,7 +150,7 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
         "network (dotted: its value there). Bars: 95 % intervals of the mean over seeds (new splits and chips, same "
         "259 vowels). The linear map is designed for each locking and tuning range; it does not know the other three."
     )
-    return Figure("sweeps", caption, draw, "What is important for it to work")
+    return Figure("sweeps", caption, draw, "What is important for it to work", 4.6, 6.4)
 
 
 def _values(config: Any, quantity: str) -> list[float]:

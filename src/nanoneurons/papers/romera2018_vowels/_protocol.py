@@ -28,6 +28,7 @@ __all__ = ["SWEEPS", "condition_of", "folds", "jobs", "run", "tokens"]
 
 SWEEPS = ("mutual", "half_range", "noise", "mismatch", "tuning")
 REFERENCES = ("mlp-27", "mlp-47", "lda-two-numbers")
+STARTS = 10  # of a perceptron; the one of lowest training loss is taken
 Progress = Callable[[float, str], None]
 
 
@@ -238,7 +239,7 @@ def _software(config: Any, name: str, seed: int) -> dict[str, Any]:
     x, y = formants.numpy(), labels.numpy()
     train, test = [], []
     for k, (learn, held) in enumerate(folds(config, seed, labels)):
-        states = torch.randint(2**31, (10,), generator=generator_for(seed, "software", k)).tolist()
+        states = torch.randint(2**31, (STARTS,), generator=generator_for(seed, "software", k)).tolist()
         if name == "lda-two-numbers":
             tried = [make_pipeline(LinearDiscriminantAnalysis(n_components=2), LogisticRegression(max_iter=5000))]
         else:
@@ -254,7 +255,7 @@ def _software(config: Any, name: str, seed: int) -> dict[str, Any]:
             warnings.simplefilter("ignore", ConvergenceWarning)
             for model in tried:
                 model.fit(x[learn], y[learn])
-        best = min(tried, key=lambda m: getattr(m[-1], "loss_", 0.0))  # of ten starts, by the training loss
+        best = min(tried, key=lambda m: getattr(m[-1], "loss_", 0.0))
         train.append([float((best.predict(x[learn]) == y[learn]).mean())])
         test.append([float((best.predict(x[held]) == y[held]).mean())])
     return {"train": train, "test": test}
