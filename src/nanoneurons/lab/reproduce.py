@@ -184,6 +184,13 @@ def pictures_of(stored: dict[str, Any]) -> list[Any]:
     module = experiment(stored["key"])
     config = _restored(module.Config(), stored["config"])
     return [
-        Picture(f.name, f.title or f.name.replace("_", " ").replace("-", " ").capitalize(), f.caption, f.draw)
+        Picture(
+            f.name,
+            f.title or f.name.replace("_", " ").replace("-", " ").capitalize(),
+            f.caption,
+            f.draw,
+            f.height,
+            f.narrow_height,
+        )
         for f in module.figures(config, stored["results"])
     ]

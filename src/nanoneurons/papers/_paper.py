@@ -48,13 +48,15 @@ class Figure:
     """A figure of a reproduction: `draw` fills an empty matplotlib figure and returns nothing.
 
     The report draws each figure twice, for a wide page and for a phone; `draw` may look at the width of the
-    figure that it is given.
+    figure that it is given. `height` and `narrow_height` (for the phone) are in inches.
     """
 
     name: str
     caption: str
     draw: Callable[[matplotlib.figure.Figure], None]
     title: str = ""
+    height: float = 3.6
+    narrow_height: float | None = None
 
 
 @dataclass(frozen=True)
