@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import nn
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.learning._rule import Rule
 from nanoneurons.learning._training import DivergedError
-from nanoneurons.networks.phase_network import PhaseNetwork, Synchrony
+from nanoneurons.networks.phase_network import Synchrony
 
 __all__ = ["OdeGradient", "pattern_distance"]
 
@@ -85,7 +86,7 @@ class OdeGradient(Rule):
 
     def fit(
         self,
-        network: PhaseNetwork,
+        network: nn.Module,
         loss: Callable[[torch.Tensor], torch.Tensor],
         samples: int,
         *,
@@ -94,7 +95,7 @@ class OdeGradient(Rule):
         generator: torch.Generator,
         progress: Callable[[float], None] | None = None,
     ) -> torch.Tensor:
-        """Train the parameters of `network` that require a gradient.
+        """Train the parameters of `network` that require a gradient; their first axis is the copies.
 
         Args:
             loss: ``loss(chosen)`` runs the network on the samples with these indices and returns ``(copies,)``.
@@ -123,9 +124,10 @@ class OdeGradient(Rule):
             return self.final + (1 - self.final) * (1 + math.cos(math.pi * min(step, total) / total)) / 2
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-        history = torch.zeros(epochs, network.copies, dtype=torch.float64)
+        history: list[torch.Tensor] = []
         for epoch in range(epochs):
             order = torch.randperm(samples, generator=generator)
+            mean = torch.zeros(())
             for step in range(steps):
                 optimiser.zero_grad()
                 per_copy = loss(order[step * batch : (step + 1) * batch])
@@ -137,12 +139,13 @@ class OdeGradient(Rule):
                     )
                 optimiser.step()
                 schedule.step()
-                history[epoch] += per_copy.detach() / steps
+                mean = mean + per_copy.detach() / steps
+            history.append(mean)
             if progress is not None:
                 progress((epoch + 1) / epochs)
-        return history
+        return torch.stack(history)
 
-    def _clip(self, trained: list[torch.nn.Parameter]) -> torch.Tensor:
+    def _clip(self, trained: list[nn.Parameter]) -> torch.Tensor:
         """Scale the gradient of each copy to a norm of at most `clip`; returns the norms before."""
         gradients = [p.grad for p in trained if p.grad is not None]
         norm = torch.sqrt(sum((g.flatten(1) ** 2).sum(1) for g in gradients))  # type: ignore[arg-type]

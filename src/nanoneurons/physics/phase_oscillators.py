@@ -77,7 +77,7 @@ def slip(detuning: Value, locking: Value) -> torch.Tensor:
 
 
 def locked_phase(detuning: Value, locking: Value) -> torch.Tensor:
-    """Phase difference in rad at which a locked pair or driven oscillator rests, arcsin(d / K); NaN beyond the range."""
+    """Phase difference in rad at which a locked pair or driven oscillator rests, arcsin(d / K); NaN outside."""
     ratio = torch.as_tensor(detuning) / torch.as_tensor(locking)
     return torch.asin(torch.where(ratio.abs() <= 1, ratio, torch.full_like(ratio, math.nan)))
 
