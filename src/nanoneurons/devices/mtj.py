@@ -41,7 +41,7 @@ from nanoneurons.solvers import integrate, step_advice
 
 __all__ = ["MagneticTunnelJunction"]
 
-_IKEDA = "Ikeda et al., Nature Materials 9, 721 (2010), quoted at second hand"
+_IKEDA = "Ikeda et al., Nature Materials 9, 721 (2010), from memory"
 _CHOICE = "choice of this project"
 _TILT = 1e-3  # rad from the pole at which a layer without thermal motion starts: at the pole there is no torque
 _LONGEST = 2_000_000_000  # inner steps times devices of one call, beyond which something is wrong
