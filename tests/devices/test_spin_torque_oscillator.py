@@ -11,6 +11,8 @@ from scipy import integrate, stats
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
+from nanoneurons.physics.macrospin import MACROSPIN, Macrospin
+from nanoneurons.solvers import integrate as solve
 
 NAME = "spin-torque-oscillator"
 DEFAULT = devices.get(NAME)
@@ -62,6 +64,45 @@ def test_uniform_has_the_thermal_tilt_of_a_macrospin():
     state = UNIFORM.only("thermal_noise").init((1, 100_000), generator_for(1))
     power = float((state["x"] ** 2 + state["y"] ** 2).mean())
     assert power == pytest.approx((1 - langevin) / 2, rel=0.01 + 4 / math.sqrt(100_000))  # four standard errors
+
+
+def perpendicular(**values) -> Macrospin:
+    """The junction of the preset as one vector; 1 Oe is 1000 / (4 pi) A/m."""
+    given = {
+        "ms": 1448.3e3, "volume": math.pi * 60e-9**2 * 2e-9, "thickness": 2e-9, "hk": 18616e3 / (4 * math.pi),
+        "gamma0": 1.764e11 * si.mu_0, **values,
+    }  # fmt: skip
+    return Macrospin(**given)
+
+
+FIELD = {"hz": 2000e3 / (4 * math.pi)}
+
+
+def test_uniform_turns_as_the_macrospin_does():
+    """Frequency and shift against the Landau-Lifshitz equation at p = (1 - m_z) / 2, without damping."""
+    p = amperes(0.0025, 0.05, 0.2)
+    m = torch.stack([2 * torch.sqrt(p * (1 - p)), torch.zeros(3, dtype=torch.float64), 1 - 2 * p], -1).unsqueeze(0)
+    spin, omega = perpendicular(alpha=0.0), 2 * math.pi * UNIFORM.frequency_zero
+    found = solve(MACROSPIN, m, spin.parameters(), dt=0.02 / omega, steps=4000, every=40, drive=FIELD)
+    phase = np.unwrap(torch.atan2(found["my"], found["mx"])[:, 0].numpy(), axis=0)
+    turned = torch.from_numpy(np.abs(phase[-1] - phase[0])) / found.t[-1]
+    osc = UNIFORM.oscillator()
+    # three digits of the preset; RK4 is 1e-9 off
+    assert torch.allclose(turned, osc.omega0 + osc.shift * p, rtol=5e-3)
+    assert float((turned[2] - turned[0]) / (p[2] - p[0])) == pytest.approx(osc.shift, rel=5e-3)
+
+
+def test_uniform_is_as_hot_as_the_macrospin():
+    """Mean of p = (1 - m_z) / 2 under the thermal field of 300 K; damping 0.1, not 0.005, only comes there sooner."""
+    spin, omega = perpendicular(alpha=0.1, temperature=300.0), 2 * math.pi * UNIFORM.frequency_zero
+    start = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand(1, 4000, 3).clone()
+    run = solve(
+        MACROSPIN, start, spin.parameters(), dt=0.02 / omega, steps=2000, method="stochastic-heun", drive=FIELD, key=1
+    )  # exp(-2 x 0.1 x 40) of the start remains
+    osc = UNIFORM.oscillator()
+    found = float((1 - run.last[..., 2]).mean() / 2)
+    # exponential law: four standard errors, 6 %, and three digits of the preset
+    assert found == pytest.approx(osc.thermal / osc.omega0, rel=4 / math.sqrt(4000) + 0.01)
 
 
 def test_relaxation_fit_is_the_published_law():
