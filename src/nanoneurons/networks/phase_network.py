@@ -298,5 +298,5 @@ class PhaseNetwork(nn.Module):
             )
         made = self.select(torch.arange(self.copies).repeat_interleave(chips))
         error = torch.randn(made.natural.shape, generator=generator, dtype=torch.float64)
-        made.natural += error * (spread / self.settings.unit)
+        made.natural.add_(error, alpha=spread / self.settings.unit)
         return made

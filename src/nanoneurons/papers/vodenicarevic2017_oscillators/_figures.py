@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from nanoneurons.networks.phase_network import PhaseNetwork
 from nanoneurons.papers._paper import Figure
@@ -43,10 +44,11 @@ def map_figure(codes: np.ndarray, side: int, reach: float) -> Figure:
         for kind, r in zip(kinds, rank, strict=True):
             area = picture == r
             if area.mean() > 0.02:
-                rows, columns = np.nonzero(area)
-                middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-                at = [2 * reach * (v[middle] + 0.5) / side - reach for v in (columns, rows)]
-                ax.text(*at, _groups(int(kind)), ha="center", va="center", fontsize=7)
+                deep = np.asarray(distance_transform_edt(np.pad(area, 1)))[1:-1, 1:-1]  # farthest from every border
+                row, column = np.unravel_index(deep.argmax(), deep.shape)
+                at = [2 * reach * (v + 0.5) / side - reach for v in (column, row)]
+                ax.text(*at, _groups(int(kind)), ha="center", va="center", fontsize=7,
+                        bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8})  # fmt: skip
         ax.set_xlabel("frequency of A from the carrier (MHz)")
         ax.set_ylabel("frequency of B from the carrier (MHz)")
         ax.grid(False)
@@ -78,7 +80,7 @@ def targets_figure(learnt: PhaseNetwork, original: PhaseNetwork) -> Figure:
         from matplotlib.patches import Patch, Rectangle
 
         narrow = canvas.get_figwidth() < 5
-        axes = canvas.subplots(2 if narrow else 1, 1 if narrow else 2, sharex=True, sharey=True)
+        axes = canvas.subplots(1, 2, sharex=True, sharey=True)
         side, reach = 61, 3.2
         line = torch.linspace(-reach, reach, side, dtype=torch.float64)
         shades = ListedColormap([*_PAIRS, _OTHER, _NONE])
@@ -95,13 +97,18 @@ def targets_figure(learnt: PhaseNetwork, original: PhaseNetwork) -> Figure:
                 ax.add_patch(Rectangle((a - half, b - half), 2 * half, 2 * half, fc="none", ec="white", lw=4))
                 ax.add_patch(Rectangle((a - half, b - half), 2 * half, 2 * half, fc="none", ec=colour, lw=2, ls="--"))
             ax.set_title(title)
+            ax.set_xlabel("input 1 (MHz)")
             ax.grid(False)
-        axes[-1].set_xlabel("input 1 (MHz)")
         axes[0].set_ylabel("input 2 (MHz)")
         handles = [Patch(fc=c, label=t) for c, t in zip(
-            (*_PAIRS, _OTHER, _NONE), ("1, 2", "2, 3", "1, 3", "all or chains", "none"), strict=True)]  # fmt: skip
+            (*_PAIRS, _OTHER, _NONE), ("1, 2", "2, 3", "1, 3", "more than one pair", "none"), strict=True)]  # fmt: skip
         canvas.legend(
-            handles=handles, loc="outside lower center", ncols=3 if narrow else 5, title="synchronised oscillators"
+            handles=handles,
+            loc="outside lower center",
+            ncols=3 if narrow else 5,
+            title="synchronised oscillators",
+            handlelength=1.2,
+            columnspacing=1.0,
         )
 
     caption = (

@@ -104,7 +104,7 @@ def search(
     draws = generator_for(seed, "targets", space)
     result = differential_evolution(
         cost, low_high, vectorized=True, updating="deferred", polish=False, maxiter=generations, tol=0.0,
-        init=_starts(low_high, population, draws), rng=np.random.default_rng(draws.initial_seed()),
+        init=_starts(low_high, population, draws), seed=np.random.default_rng(draws.initial_seed()),
     )  # fmt: skip
     return {"points": best[0], "evaluations": evaluations[0], "parameters": result.x.tolist()}
 
