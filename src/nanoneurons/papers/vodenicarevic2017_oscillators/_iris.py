@@ -92,26 +92,27 @@ def learn(
         spreads: standard deviations in Hz of the natural frequencies over `chips` fabricated chips.
     """
     split = folds(seed, count)
+    x_train, x_test = _whitened(split)
     draws = generator_for(seed, "iris", "generalised")
-    network = PhaseNetwork(split.x_train.shape[-1], CORE, 2, count * restarts, coupling=0.0)
+    network = PhaseNetwork(x_train.shape[-1], CORE, 2, count * restarts, coupling=0.0)
     with torch.no_grad():
         network.input_matrix.zero_()  # so that the first step of training decides the direction, not chance
         network.injection.copy_(torch.tensor([1.8, 0.6]).expand_as(network.injection))  # A stronger than B
     scatter(network, _WIDTHS, draws)
     best = train(
-        network, split.x_train, split.y_train, CODES, stages, draws, lambda share: progress(0.9 * share), jitter=jitter
+        network, x_train, split.y_train, CODES, stages, draws, lambda share: progress(0.9 * share), jitter=jitter
     )
-    patterns = best.patterns(split.x_test)
+    patterns = best.patterns(x_test)
     found = decode(patterns)
-    train_right = decode(best.patterns(split.x_train)) == split.y_train
+    train_right = decode(best.patterns(x_train)) == split.y_train
     answer = {
         **_scored(found, split),
         "exact": (patterns == CODES[split.y_test]).all(-1).sum(1).tolist(),
         "train": train_right.double().mean(1).tolist(),
         "parameters": numbers(best),
         "references": references(split),
-        "noise": [_noisy(best, split.x_test, split.y_test, width, draws) for width in linewidths],
-        "spread": [_spread(best, split.x_test, split.y_test, width, chips, draws) for width in spreads],
+        "noise": [_noisy(best, x_test, split.y_test, width, draws) for width in linewidths],
+        "spread": [_spread(best, x_test, split.y_test, width, chips, draws) for width in spreads],
     }
     progress(1.0)
     return answer
@@ -179,6 +180,24 @@ def _named_share(patterns: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         mine = number[:, y == label]
         hits[..., label].scatter_add_(1, mine, torch.ones_like(mine))
     return hits.amax(-1).sum(1).double() / len(y)
+
+
+def _whitened(split: Folds) -> tuple[torch.Tensor, torch.Tensor]:
+    """All four features times W^(-1/2), W the covariance within the species of the training part.
+
+    The input matrix absorbs this linear map, so the network is the same. But sizes of petals and sepals go together,
+    and along directions of equal spread the gradient finds the borders in far fewer steps; the training noise is then
+    a share of the natural spread of a species.
+    """
+    first, second = [], []
+    for x, y, x_test in zip(split.x_train, split.y_train, split.x_test, strict=True):
+        means = torch.stack([x[y == c].mean(0) for c in range(3)])
+        rest = x - means[y]
+        size, axes = torch.linalg.eigh(rest.T @ rest / (len(x) - 3))
+        root = axes / size.sqrt() @ axes.T
+        first.append(x @ root)
+        second.append(x_test @ root)
+    return torch.stack(first), torch.stack(second)
 
 
 def _mapped(kind: str, split: Folds) -> tuple[torch.Tensor, torch.Tensor]:

@@ -53,7 +53,7 @@ class Config:
     Attributes:
         map_side: points per axis of the map of patterns.
         target_restarts: random starts of the generalised network on the target patterns, the best one is kept.
-        target_epochs: passes over the points in the first, coarse stage; the second takes a third of it.
+        target_epochs: passes over the points in the first, coarse stage; the second takes half of it.
         target_side: training points per axis of each region; `target_test_side` those it is tested on.
         population: candidates per generation of the global search; `generations` as many.
         folds: folds of the cross-validation.
@@ -70,8 +70,8 @@ class Config:
     first_seed: int = 0
     map_side: int = 81
     target_restarts: int = 16
-    target_epochs: int = 150
-    target_side: int = 3
+    target_epochs: int = 90
+    target_side: int = 5
     target_test_side: int = 11
     population: int = 60
     generations: int = 200
@@ -86,8 +86,9 @@ class Config:
 
 
 QUICK = Config(
-    seeds=2, map_side=31, target_restarts=2, target_epochs=4, target_test_side=5, population=20, generations=5,
-    folds=2, iris_restarts=1, iris_epochs=(4, 2, 2), tries=20, linewidths=(0.0, 1e5), spreads=(0.0, 3e5), chips=2,
+    seeds=2, map_side=31, target_restarts=2, target_side=3, target_epochs=4, target_test_side=5, population=20,
+    generations=5, folds=2, iris_restarts=1, iris_epochs=(4, 2, 2), tries=20, linewidths=(0.0, 1e5),
+    spreads=(0.0, 3e5), chips=2,
 )  # fmt: skip
 
 
@@ -118,9 +119,9 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
 
     if task == "targets":
         if kind in SPACES:
-            return _targets.search(seed, kind, config.population, config.generations, config.target_side, tell)
-        coarse = Stage(config.target_epochs, config.target_side**2, 0.8e-6, 2.4e-6, 0.08, 4)
-        fine = Stage(max(config.target_epochs // 3, 1), 3 * config.target_side**2, 1.6e-6, 4.0e-6, 0.03, 1)
+            return _targets.search(seed, kind, config.population, config.generations, 3, tell)
+        coarse = Stage(config.target_epochs, 3 * config.target_side, 0.8e-6, 2.4e-6, 0.08, 4)
+        fine = Stage(max(config.target_epochs // 2, 1), 3 * config.target_side**2, 1.6e-6, 4.0e-6, 0.03, 1)
         stages = (coarse, fine)
         return _targets.learn(seed, config.target_restarts, stages, config.target_side, config.target_test_side, tell)
     if kind in _iris.ORIGINALS:
