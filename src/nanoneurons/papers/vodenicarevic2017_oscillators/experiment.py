@@ -48,7 +48,11 @@ SPACES = ("original", "uniform")
 
 @dataclass(frozen=True)
 class Config:
-    """Settings, all ours; those of training were chosen on seeds from 100 on, which no default run uses.
+    """Settings, all ours.
+
+    Those of training were compared on other seeds, 100 and up, by accuracy on held-out flowers and unseen points. Every
+    seed shuffles the same 150 flowers, so accuracies of the default seeds are still slightly optimistic. Seeds 0 and 1 were
+    seen in development too, so the default ones begin at 10.
 
     Attributes:
         map_side: points per axis of the map of patterns.
@@ -67,7 +71,7 @@ class Config:
     """
 
     seeds: int = 3
-    first_seed: int = 0
+    first_seed: int = 10
     map_side: int = 81
     target_restarts: int = 16
     target_epochs: int = 90
