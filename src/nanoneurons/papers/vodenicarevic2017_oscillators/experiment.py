@@ -50,9 +50,9 @@ SPACES = ("original", "uniform")
 class Config:
     """Settings, all ours.
 
-    Those of training were compared on other seeds, 100 and up, by accuracy on held-out flowers and unseen points. Every
-    seed shuffles the same 150 flowers, so accuracies of the default seeds are still slightly optimistic. Seeds 0 and 1 were
-    seen in development too, so the default ones begin at 10.
+    Those of training were compared on other seeds, 100 and up, by accuracy on held-out flowers and unseen points.
+    Every seed shuffles the same 150 flowers, so accuracies of the default seeds are still slightly optimistic. Seeds 0
+    and 1 were seen in development too, so the default ones begin at 10.
 
     Attributes:
         map_side: points per axis of the map of patterns.
