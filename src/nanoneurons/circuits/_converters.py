@@ -42,11 +42,13 @@ def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tenso
 @numba.njit(cache=True, fastmath={"reassoc", "nnan", "nsz", "contract"})
 def _quantise_rows(x, out, full, squares, resolution):  # pragma: no cover - compiled
     rows, n = x.shape
+    bits = x.view(np.int32)  # magnitudes order as their bits do, and the largest integer is found many at a time
     for r in range(rows):
-        top = np.float32(0.0)
+        largest = np.int32(0)
         for i in range(n):
-            top = max(top, abs(x[r, i]))
-        top = top if top > 0 else np.float32(1.0)
+            largest = max(largest, bits[r, i] & np.int32(0x7FFFFFFF))
+        full.view(np.int32)[r, 0] = largest
+        top = full[r, 0] if largest != 0 else np.float32(1.0)
         full[r, 0] = top
         total = np.float32(0.0)
         if resolution > 0:
