@@ -9,6 +9,7 @@ parts in :math:`10^{7}`. For compiled kernels only.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -22,14 +23,16 @@ _LOW, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _ONE, _HALF = np.float32(1.0), np.float32(0.5)
 
 
-@intrinsic
-def _float_of(_context, bits):  # the float32 that has these bits
+def _float_of_code(_context, bits):  # the float32 that has these bits
     return types.float32(types.int32), lambda _c, builder, _s, args: builder.bitcast(args[0], ir.FloatType())
 
 
-@intrinsic
-def _bits_of(_context, number):
+def _bits_of_code(_context, number):
     return types.int32(types.float32), lambda _c, builder, _s, args: builder.bitcast(args[0], ir.IntType(32))
+
+
+_float_of: Any = intrinsic(_float_of_code)
+_bits_of: Any = intrinsic(_bits_of_code)
 
 
 @numba.njit(inline="always")
