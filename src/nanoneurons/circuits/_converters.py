@@ -21,12 +21,12 @@ def convert_input(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, tor
     """
     if x.device.type != "cpu" or x.dtype != torch.float32:
         return convert_input_plain(x, resolution)
-    x = x.contiguous()
-    out, full, squares = torch.empty_like(x), torch.empty(*x.shape[:-1], 1), torch.empty(*x.shape[:-1], 1)
-    shape = (-1, x.shape[-1])
-    rows, seen = x.detach().numpy().reshape(shape), out.numpy().reshape(shape)
-    _quantise_rows(rows, np.float32(resolution), seen, full.numpy().reshape(-1), squares.numpy().reshape(-1))
-    return (x if resolution == 0 else out), full, squares
+    source = x.detach().contiguous().numpy()  # arrays of numpy: a torch call costs as much as a small layer's kernel
+    lead, n = source.shape[:-1], source.shape[-1]
+    seen, full, squares = (np.empty((*lead, m), np.float32) for m in (n, 1, 1))
+    flat = (a.reshape(-1, a.shape[-1]) for a in (source, seen, full, squares))
+    _quantise_rows(*flat, np.float32(resolution))
+    return (x if resolution == 0 else torch.from_numpy(seen)), torch.from_numpy(full), torch.from_numpy(squares)
 
 
 def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -40,14 +40,16 @@ def convert_input_plain(x: torch.Tensor, resolution: float) -> tuple[torch.Tenso
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "nnan", "nsz", "contract"})
-def _quantise_rows(x, resolution, out, full, squares):  # pragma: no cover - compiled
+def _quantise_rows(x, out, full, squares, resolution):  # pragma: no cover - compiled
     rows, n = x.shape
+    bits = x.view(np.int32)  # magnitudes order as their bits do, and the largest integer is found many at a time
     for r in range(rows):
-        top = np.float32(0.0)
+        largest = np.int32(0)
         for i in range(n):
-            top = max(top, abs(x[r, i]))
-        top = top if top > 0 else np.float32(1.0)
-        full[r] = top
+            largest = max(largest, bits[r, i] & np.int32(0x7FFFFFFF))
+        full.view(np.int32)[r, 0] = largest
+        top = full[r, 0] if largest != 0 else np.float32(1.0)
+        full[r, 0] = top
         total = np.float32(0.0)
         if resolution > 0:
             step = top * np.float32(2.0) * resolution
@@ -56,11 +58,11 @@ def _quantise_rows(x, resolution, out, full, squares):  # pragma: no cover - com
                 level = np.rint(x[r, i] * inverse)
                 out[r, i] = level * step
                 total += level * level
-            squares[r] = total * (np.float32(4.0) * resolution * resolution)
+            squares[r, 0] = total * (np.float32(4.0) * resolution * resolution)
         else:
             for i in range(n):
                 total += x[r, i] * x[r, i]
-            squares[r] = total / (top * top)
+            squares[r, 0] = total / (top * top)
 
 
 def convert_output(
@@ -80,15 +82,13 @@ def convert_output(
     """
     if y.device.type != "cpu" or y.dtype != torch.float32:
         return convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key)
-    n = y.shape[-1]
-    chips = y.shape[0] if y.dim() > 1 else 1
-    out = torch.empty(y.shape)
-    flat = (chips, -1, n)
-    source, target = y.detach().contiguous().numpy().reshape(flat), out.numpy().reshape(flat)
+    source = y.detach().contiguous().numpy()
+    out = np.empty(source.shape, np.float32)
+    flat = (source.shape[0] if source.ndim > 1 else 1, -1, source.shape[-1])
     per_row = scale.numpy().reshape(-1), squares.numpy().reshape(-1)
     numbers = (np.float32(v) for v in (cell * cell, noise * noise, bound, resolution))
-    _convert_rows(source, *per_row, *numbers, np.uint64(key), target)
-    return out
+    _convert_rows(source.reshape(flat), *per_row, *numbers, np.uint64(key), out.reshape(flat))
+    return torch.from_numpy(out)
 
 
 def convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key):

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from nanoneurons.core.random import chip_shape, normal, normal_at, start_of, uniform, uniform_at, word_at
+from nanoneurons.core.vector_math import exp2
 from nanoneurons.physics.pulse_trains import CHUNK, draw_counts_plain, first_gap, meetings, refuse
 
 __all__ = [
@@ -154,21 +155,6 @@ def train_plain(kind, cell, c, up, down, key):
 # exponential is a base-2 polynomial, the blend with the constant step is folded into two constants. The kind of
 # shape is fixed at compilation, and the direction is a select, because its branch could not be predicted.
 
-_TWO = np.array([2.0**k for k in range(-126, 127)], np.float32)
-
-
-@numba.njit(forceinline=True, fastmath={"contract"})
-def _exp2(t):  # pragma: no cover - compiled
-    """Power of two in float32, 1e-7 relative, |t| held below 100; the polynomial is split to shorten the chain."""
-    t = min(max(t, np.float32(-100.0)), np.float32(100.0))
-    n = np.floor(t + np.float32(0.5))
-    f = t - n
-    g = f * f
-    low = np.float32(1.0) + np.float32(0.69314718) * f
-    middle = np.float32(0.24022651) + np.float32(0.05550411) * f
-    high = np.float32(0.009618129) + np.float32(0.0013333558) * f + np.float32(0.00015403530) * g
-    return (low + g * (middle + g * high)) * _TWO[np.int64(n) + 126]
-
 
 @numba.njit(forceinline=True, fastmath={"contract"})
 def _argument(kind, up, low, high, inverse, bend, c):  # pragma: no cover - compiled
@@ -194,7 +180,7 @@ def _height(kind, up, w, p, q, c):  # pragma: no cover - compiled
     if kind == LINEAR:
         excess = p * w + q
     elif kind == EXPONENTIAL:
-        excess = -(c.exp_up if up else c.exp_down) * _exp2(p * w + q)
+        excess = -(c.exp_up if up else c.exp_down) * exp2(p * w + q)
     else:
         excess = np.float32(max(p * w + q, zero) ** (c.gamma_up if up else c.gamma_down)) - one
     return max(rest + c.share + c.share * excess, max(rest, zero))
@@ -252,40 +238,72 @@ def _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c):  # pragma: no cover 
     return n * u - m * d, c.sigma * c.sigma * (n * x * x + m * y * y), n * u * u + m * d * d
 
 
+@numba.njit(forceinline=True, fastmath={"contract"})
+def _reach(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, c):  # pragma: no cover - compiled
+    """How far a train may lead, and whether it needs care: it may meet a bound, or the order of its pulses matters."""
+    mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
+    order = np.float32(0.5) * (rise + fall) * np.float32(math.sqrt(n * m / (n + m)))  # what the order alone can do
+    reach = abs(mean) + np.float32(4.0) * np.float32(math.sqrt(variance + order * order))
+    travel = n * rise * _height(kind, True, w, pu, qu, c) + m * fall * _height(kind, False, w, pd, qd, c)
+    return reach, (w + reach > hi) | (w - reach < lo) | (travel > np.float32(0.3) * (hi - lo))
+
+
+@numba.njit(forceinline=True, fastmath={"contract"})
+def _block(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, xi, c):  # pragma: no cover - compiled
+    """Weight after a block of pulses summed at once; xi is a standard normal number."""
+    half = np.float32(0.5)
+    mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
+    middle, sd = w + half * mean, half * np.float32(math.sqrt(variance)) + np.float32(1e-4)
+    ahead, more, high = _moments(kind, middle + sd, n, m, rise, fall, pu, qu, pd, qd, c)
+    behind, less, low = _moments(kind, middle - sd, n, m, rise, fall, pu, qu, pd, qd, c)
+    slope = half * (ahead - behind) / sd  # of the drift; below, the series of exp(slope) to second order
+    bend = slope * slope
+    growth = max(np.float32(1.0) + slope + np.float32(2 / 3) * bend, np.float32(0.0))
+    # a pulse does not act on itself: the last term takes n^2 back to the n (n - 1) of single pulses
+    itself = (high - low) / (np.float32(8.0) * sd)
+    w += half * (ahead + behind) * (np.float32(1.0) + np.float32(1 / 6) * bend) - itself
+    w += np.float32(math.sqrt(half * (more + less) * growth)) * xi
+    return min(max(w, lo), hi)
+
+
+@numba.njit(forceinline=True, fastmath={"contract"})
+def at_once(kind, w, n, m, rise, fall, lo, hi, bu, bd, xi, xj, c):  # pragma: no cover - compiled
+    """Weight after n up and m down pulses (float32) without a branch, NaN where that must be left to `in_turn`.
+
+    One pulse is exact; more are summed where they would be one or two blocks of a long train. Two normal numbers.
+    """
+    inverse = np.float32(1.0) / (hi - lo)
+    pu, qu = _argument(kind, True, lo, hi, inverse, bu, c)
+    pd, qd = _argument(kind, False, lo, hi, inverse, bd, c)
+    mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
+    one = min(max(w + mean + np.float32(math.sqrt(variance)) * xi, lo), hi)
+    reach, delicate = _reach(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, c)
+    blocks = reach * inverse * np.float32(1 / _BLOCK)
+    share = np.float32(1.0) if blocks < 1 else np.float32(0.5)
+    more = _block(kind, w, n * share, m * share, rise, fall, lo, hi, pu, qu, pd, qd, xi, c)
+    share = np.float32(1.0) - share
+    more = _block(kind, more, n * share, m * share, rise, fall, lo, hi, pu, qu, pd, qd, xj, c)
+    more = np.float32(np.nan) if delicate | (blocks >= 2) else more
+    return one if n + m == 1 else more
+
+
 @numba.njit(fastmath={"contract"})
 def _long_train(kind, w, a, b, rise, fall, lo, hi, pu, qu, pd, qd, c, stream):  # pragma: no cover - compiled
     """Weight after a train summed in blocks, and the number of blocks; 0 where each pulse must be taken in turn."""
-    half, four, n, m = np.float32(0.5), np.float32(4.0), np.float32(a), np.float32(b)
-    mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
-    order = half * (rise + fall) * np.float32(math.sqrt(n * m / (n + m)))  # swing that the order alone can cause
-    reach = abs(mean) + four * np.float32(math.sqrt(variance + order * order))
-    travel = n * rise * _height(kind, True, w, pu, qu, c) + m * fall * _height(kind, False, w, pd, qd, c)
-    delicate = w + reach > hi or w - reach < lo or travel > np.float32(0.3) * (hi - lo)
+    n, m = np.float32(a), np.float32(b)
+    reach, delicate = _reach(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, c)
     if delicate and a + b <= _SOME:
         return w, 0
     blocks = min(1 + np.int64(reach / (np.float32(_BLOCK) * (hi - lo))), _MOST)
     share = np.float32(1.0) / np.float32(blocks)
-    n, m, mean, variance = n * share, m * share, mean * share, variance * share
     for k in range(blocks):
-        if k > 0:
-            mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
-        middle, sd = w + half * mean, half * np.float32(math.sqrt(variance)) + np.float32(1e-4)
-        ahead, more, high = _moments(kind, middle + sd, n, m, rise, fall, pu, qu, pd, qd, c)
-        behind, less, low = _moments(kind, middle - sd, n, m, rise, fall, pu, qu, pd, qd, c)
-        slope = half * (ahead - behind) / sd  # of the drift; below, the series of exp(slope) to second order
-        bend = slope * slope
-        growth = max(np.float32(1.0) + slope + np.float32(2 / 3) * bend, np.float32(0.0))
-        # a pulse does not act on itself: the last term takes n^2 back to the n (n - 1) of single pulses
-        itself = (high - low) / (np.float32(8.0) * sd)
-        w += half * (ahead + behind) * (np.float32(1.0) + np.float32(1 / 6) * bend) - itself
-        if c.sigma > 0:
-            w += np.float32(math.sqrt(half * (more + less) * growth)) * normal_at(stream, k)
-        w = min(max(w, lo), hi)
+        xi = normal_at(stream, k) if c.sigma > 0 else np.float32(0.0)
+        w = _block(kind, w, n * share, m * share, rise, fall, lo, hi, pu, qu, pd, qd, xi, c)
     return w, blocks
 
 
 @numba.njit(forceinline=True, fastmath={"contract"})
-def _pulsed(kind, w, a, b, rise, fall, lo, hi, bu, bd, c, stream):  # pragma: no cover - compiled
+def in_turn(kind, w, a, b, rise, fall, lo, hi, bu, bd, c, stream):  # pragma: no cover - compiled
     """Weight of a cell after a up and b down pulses (at least one), and how many numbers of its stream were used.
 
     Scalars only: arrays handed to another function would be reference-counted, cell by cell.
@@ -351,7 +369,7 @@ def _train_kernel(kind):
                 if kind == LINEAR:
                     bu, bd = bend_up[chip, i], bend_down[chip, i]
                 stream = word_at(chip_stream, i)  # of its own: how many numbers a train takes varies
-                w, draw = _pulsed(kind, weight[chip, i], a, b, rise, fall, lo, hi, bu, bd, c, stream)
+                w, draw = in_turn(kind, weight[chip, i], a, b, rise, fall, lo, hi, bu, bd, c, stream)
                 weight[chip, i] = w
                 seen = w - (reference[chip, i] if shifted else np.float32(0.0))
                 visible[chip, i] = seen + (c.write * normal_at(stream, draw) if c.write > 0 else np.float32(0.0))
@@ -386,7 +404,7 @@ def _random_train_kernel(kind):
                     if kind == LINEAR:
                         bu, bd = bend_up[chip, i], bend_down[chip, i]
                     stream = word_at(chip_stream, i)  # of its own: how many numbers a train takes varies
-                    w, draw = _pulsed(kind, weight[chip, i], a, b, rise, fall, lo, hi, bu, bd, c, stream)
+                    w, draw = in_turn(kind, weight[chip, i], a, b, rise, fall, lo, hi, bu, bd, c, stream)
                     weight[chip, i] = w
                     seen = w - (reference[chip, i] if shifted else np.float32(0.0))
                     visible[chip, i] = seen + (c.write * normal_at(stream, draw) if c.write > 0 else np.float32(0.0))

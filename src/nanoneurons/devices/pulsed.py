@@ -263,8 +263,9 @@ class Pulsed(MemoryDevice):
             update: error and input vectors; its rate is not used.
             pulses_per_unit: mean number of pulses at ``|error| |input| = 1``, negative to turn all directions.
         """
-        lead = update.errors.shape[:-2]
-        matrix = {name: value.view(*lead, update.errors.shape[-1], -1) for name, value in state.items()}
+        lead, out, matrix = update.errors.shape[:-2], update.errors.shape[-1], state
+        if state["weight"].dim() != update.errors.dim():  # a kernel of a convolution
+            matrix = {name: value.view(*lead, out, -1) for name, value in state.items()}
         outer_train(self._kind, matrix, self._constants, update, pulses_per_unit, self._key(generator))
         return state
 

@@ -16,24 +16,27 @@ __all__ = ["AnalogConv2d", "AnalogLinear"]
 
 
 class _ArrayProduct(torch.autograd.Function):
-    """``x W^T`` as the array computes it; backward through its ideal twin (exact weights and inputs).
+    """``x W^T + b`` as the array computes it; backward through its ideal twin (exact weights and inputs).
 
-    x ``(batch, in)`` or ``(chips, batch, in)``, weight ``(out, in)`` or ``(chips, out, in)``. Backward hands the
+    x ``(batch, in)`` or ``(chips, batch, in)``, weight ``(out, in)`` or ``(chips, out, in)``, bias ``(out,)``,
+    ``(chips, out)`` or None; one operation in the graph, for small layers spend their time there. Backward hands the
     layer the pair of vectors whose products the gradient of the weights is made of, if they are wanted instead.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, layer: _AnalogLayer) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, layer: _AnalogLayer
+    ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         ctx.layer = layer
-        return layer.array_product(x, weight)
+        return layer.array_product(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (d,) = grads
         x, weight = ctx.saved_tensors
         layer = ctx.layer
-        to_input = None
+        to_input, to_bias = None, d.sum(-2) if ctx.needs_input_grad[2] else None
         if ctx.needs_input_grad[0]:
             if x.dim() == weight.dim():
                 to_input = d @ weight
@@ -42,8 +45,8 @@ class _ArrayProduct(torch.autograd.Function):
                 to_input = merged @ weight.reshape(-1, weight.shape[-1])
         if layer.keep_factors:
             layer.factors.append((d, x))
-            return to_input, None, None
-        return to_input, d.transpose(-2, -1) @ x, None
+            return to_input, None, to_bias, None
+        return to_input, d.transpose(-2, -1) @ x, to_bias, None
 
 
 class _AnalogLayer(DeviceLayer):
@@ -63,24 +66,24 @@ class _AnalogLayer(DeviceLayer):
         super().__init__(weight_shape, bias, circuit, chips, seed)
         self.noisy_reads = True
 
-    def array_product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Product with input and output conversion and read noise; see `_ArrayProduct` for shapes."""
+    def array_product(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """Product with input and output conversion and read noise, and digital bias; see `_ArrayProduct` for shapes."""
         if not self.fabricated:
-            return torch.matmul(x, weight.transpose(-2, -1))
-        circuit: Any = self._wired()
-        seen, full, squares = circuit.convert_input(x)
-        y = torch.matmul(seen, weight.transpose(-2, -1))
-        unit = circuit.weight_unit(tuple(self.weight.shape))
-        stream = self.generator if self.noisy_reads else None
-        return circuit.decode(y, squares, stream, full * unit)
+            y = torch.matmul(x, weight.transpose(-2, -1))
+        else:
+            circuit: Any = self._wired()
+            seen, full, squares = circuit.convert_input(x)
+            y = torch.matmul(seen, weight.transpose(-2, -1))
+            unit = circuit.weight_unit(tuple(self.weight.shape))
+            stream = self.generator if self.noisy_reads else None
+            y = circuit.decode(y, squares, stream, full * unit)
+        return y if bias is None else y + bias.unsqueeze(-2)
 
     def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """``x W^T`` through the devices if there are any, exactly otherwise."""
-        if self.fabricated and not torch.is_grad_enabled():
-            return self.array_product(x, weight)
-        if self.fabricated or self.keep_factors:
-            return _ArrayProduct.apply(x, weight, self)  # type: ignore[no-any-return]
-        return torch.matmul(x, weight.transpose(-2, -1))
+        """``x W^T + b`` through the devices if there are any, exactly otherwise."""
+        if (self.fabricated or self.keep_factors) and torch.is_grad_enabled():
+            return _ArrayProduct.apply(x, weight, self.bias, self)  # type: ignore[no-any-return]
+        return self.array_product(x, weight, self.bias)
 
 
 class AnalogLinear(_AnalogLayer):
@@ -113,8 +116,7 @@ class AnalogLinear(_AnalogLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply by the weights."""
-        y = self.product(x, self.weight)
-        return y if self.bias is None else y + self.bias.unsqueeze(-2)
+        return self.product(x, self.weight)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, chips={self.chips}"
@@ -156,8 +158,6 @@ class AnalogConv2d(_AnalogLayer):
         patches = F.unfold(x.reshape(-1, *image), self.kernel_size, padding=self.padding, stride=self.stride)
         rows = patches.transpose(1, 2).reshape(*lead[:-1], lead[-1] * height * width, -1)
         y = self.product(rows, self.weight.flatten(-3))
-        if self.bias is not None:
-            y = y + self.bias.unsqueeze(-2)
         y = y.view(*y.shape[:-2], lead[-1], height * width, self.weight.shape[-4])
         return y.transpose(-2, -1).unflatten(-1, (height, width))
 

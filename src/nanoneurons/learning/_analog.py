@@ -43,15 +43,14 @@ class InPlaceState(RuleState):
                 raise RefusedError("this rule trains devices in place; call network.fabricate(generator) first")
         self.rates = [lr] * len(self.device_layers)
         self.factor, self.taken, self.steps, self.final = 1.0, 0, max(steps, 1), final
-        self.optimizer = torch.optim.SGD(self.digital, lr=digital_lr) if self.digital else None
         self.digital_lr = digital_lr
 
+    @torch.no_grad()
     def advance(self) -> None:
         """Step the digital parameters, then lower all learning rates along half a cosine."""
-        if self.optimizer is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.digital_lr * self.factor
-            self.optimizer.step()
+        for parameter in self.digital:
+            if parameter.grad is not None:
+                parameter.add_(parameter.grad, alpha=-self.digital_lr * self.factor)
         self.taken += 1
         phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
         self.factor = self.final + (1 - self.final) * phase

@@ -83,11 +83,12 @@ class RuleState(ABC):
         self.network = network
         self.device_layers: list[DeviceLayer] = [m for m in network.modules() if isinstance(m, DeviceLayer)]
         held = {id(layer.weight) for layer in self.device_layers}
-        self.digital: list[nn.Parameter] = [p for p in network.parameters() if id(p) not in held]
+        self._parameters = list(network.parameters())
+        self.digital: list[nn.Parameter] = [p for p in self._parameters if id(p) not in held]
 
     def begin(self, generator: torch.Generator) -> None:
         """Prepare a mini-batch: clear gradients, draw injected errors. The base clears gradients."""
-        for p in self.network.parameters():
+        for p in self._parameters:
             p.grad = None
 
     @abstractmethod
