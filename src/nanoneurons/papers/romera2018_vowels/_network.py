@@ -87,6 +87,8 @@ def build(config: Any, condition: Condition, chips: int, generator: torch.Genera
     """Chips as they are made: with spread of the oscillators and of the power that reaches them, noise and coupling."""
     device = device_of(config, condition)
     state = device.init((chips, COUNT), generator)
+    # a junction that would not oscillate at the lowest current would not be used: take one that just does
+    state = {**state, "threshold": state["threshold"].clamp(max=0.9 * config.lowest_current)}
     own = device.oscillator(state, noisy=condition.noise > 0)
     spread = config.injection_spread * condition.mismatch
     reach = random.normal(draw_key(generator), (chips, COUNT)).double()
