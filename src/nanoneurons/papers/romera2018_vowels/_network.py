@@ -28,7 +28,7 @@ class Condition:
     Attributes:
         mutual: half range of mutual locking of two oscillators at the operating current.
         half_range: Adler's half range of locking to a tone at the operating current.
-        noise: linewidth as a multiple of the device's own at its temperature; 0 without noise.
+        noise: power of the thermal noise as a multiple of the device's own at its temperature; 0 without.
         mismatch: spread between oscillators as a multiple of the device's own; 0 without.
         tuning: range of natural frequencies that the currents may reach.
     """

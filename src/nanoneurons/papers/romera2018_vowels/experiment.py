@@ -35,7 +35,7 @@ class Config:
     unverified), threshold 3.5 mA (survey of vortex junctions), damping 1.6e7/s (rigid vortex core of 187.5 nm radius),
     locking ranges ten times those of phase oscillators (`shift`). Chosen: `frequency_zero` and `tuning_slope`, so that
     5.5 to 8.5 mA cover these frequencies; `half_range` of locking; `mutual` locking of the size of the linewidth, with
-    the phase at which it acts most; spreads of a few per cent. The linewidth follows from the device at 300 K: 0.7 MHz.
+    the phase at which it acts most; spreads of a few per cent. The linewidth follows from the device at 300 K: 0.9 MHz.
 
     Attributes:
         chips: sets of four oscillators made for each fold of the condition ``full``; the sweeps make one.
