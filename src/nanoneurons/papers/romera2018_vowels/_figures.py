@@ -135,7 +135,12 @@ def _sweeps(config: Any, results: dict[str, dict]) -> Figure:
             if normal is not None:
                 ax.axvline(normal, color="#666666", lw=1, ls=":")
             if at[0] == 0 and at.max() > 20 * at[at > 0].min():
-                ax.set_xscale("symlog", linthresh=at[at > 0].min())
+                least = at[at > 0].min()
+                ax.set_xscale("symlog", linthresh=least, linscale=0.5)
+                shown = [v for k, v in enumerate(at) if k % 2 == 0 or len(at) < 7]
+                ax.set_xticks(shown, [f"{v:g}" for v in shown])
+                ax.set_xticks([], minor=True)
+                ax.set_xlim(-0.3 * least, 1.4 * at.max())
             ax.set_xlabel(label.replace(" (", "\n("), fontsize=8)
             ax.tick_params(labelsize=8)
         for k, ax in enumerate(axes):
