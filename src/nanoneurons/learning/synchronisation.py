@@ -33,7 +33,7 @@ from nanoneurons.networks.locking_readout import Readout
 __all__ = ["Synchronisation"]
 
 Observe = Callable[[torch.Tensor, torch.Tensor, int], Readout]
-_OURS = "ours, chosen on the vowels of men and children, which no reported number uses (log of 2026-11-25)"
+_OURS = "ours, chosen on the vowels of men and children after a first look at those of women (log of 2026-11-25)"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ MHZ = 1e6
 
 @dataclass(frozen=True)
 class Settings:
-    """How the map is fitted; chosen on the vowels of men and children, which no reported number uses.
+    """How the map is fitted; chosen on the vowels of men and children, after a first look at those of women.
 
     Attributes:
         low, high: limits of the natural frequencies in Hz.
