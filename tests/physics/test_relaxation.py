@@ -66,6 +66,16 @@ def test_a_train_is_the_step_repeated_in_both_forms(steps):
     torch.testing.assert_close(rx.follow(start, leaf, decay, kick).detach(), want, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("law", [(0.0, 1.0), (0.0, 2.2), (1.0, 2.0)])
+def test_a_train_with_its_law_is_that_of_the_settled_amplitudes(law):
+    z = Z.expand(2, -1)
+    want = rx.follow(0.3, rx.settled(z, *law), 0.78)
+    torch.testing.assert_close(rx.follow(0.3, z, 0.78, law=law), want, rtol=1e-13, atol=0)
+    leaf = z.clone().requires_grad_()
+    torch.testing.assert_close(rx.follow(0.3, leaf, 0.78, law=law).detach(), want, rtol=1e-13, atol=0)
+    assert rx.follow(0.3, z.float(), 0.78, law=law).dtype == torch.float32
+
+
 def test_a_train_is_differentiable():
     target = torch.rand(2, 70, dtype=torch.float64, requires_grad=True)
     decay = torch.tensor([0.6, 0.9], dtype=torch.float64, requires_grad=True)

@@ -331,17 +331,17 @@ class SpinTorqueOscillator(OscillatorDevice):
             if self.amplitude_noise:
                 size = self.amplitude_noise * torch.sqrt(1 - decay * decay)
                 kick = size * normal(key, tuple(drive.shape)).to(drive.dtype)
-            target = relaxation.settled(z, self.saturation, self.nonlinear_damping)
-            root = relaxation.follow(own["x"][..., 0], target, decay[..., 0], kick)
+            law = (self.saturation, self.nonlinear_damping)
+            root = relaxation.follow(own["x"][..., 0], z, decay[..., 0], kick, law)
         else:
             start = state["x"] ** 2 + state["y"] ** 2
             omega = 2 * math.pi * state["frequency"]
             thermal, rate = si.k * self.temperature / self.action / omega, state["damping"] * dt
             bend = self.shift / omega
             root = relaxation.follow_power(start, z, self.nonlinear_damping, rate, thermal, bend, key)
-        voltage = own["voltage"] * root
+        voltage = root.mul_(own["voltage"]) if not root.requires_grad else root * own["voltage"]
         if self.read_noise:
-            voltage += self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).to(voltage.dtype)
+            voltage = voltage + self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).to(voltage.dtype)
         return voltage
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:

@@ -189,9 +189,12 @@ class TimeMultiplexedReservoir:
         level = (frames @ (self.mask.to(frames.dtype) * self.gain)).clamp_(-1.0, 1.0)
         current = level.mul_(self.swing).add_(self.direct_current)
         # shorter sequences are followed by the resting current, whose amplitudes are cut off again
-        drive = current.new_full((len(batch), max(lengths), self.nodes), self.direct_current)
-        for row, part in zip(drive, current.split(lengths), strict=True):
-            row[: len(part)] = part
+        if len(set(lengths)) == 1:
+            drive = current.reshape(len(batch), lengths[0], self.nodes)
+        else:
+            drive = current.new_full((len(batch), max(lengths), self.nodes), self.direct_current)
+            for row, part in zip(drive, current.split(lengths), strict=True):
+                row[: len(part)] = part
         drive = drive.flatten(1).expand(self.chips or 1, -1, -1)
         # the ideal device has the junctions' own parameters all the same: they are in the state
         device = self.device if generator is not None else self.device.ideal()

@@ -58,7 +58,13 @@ def relax(amplitude: torch.Tensor, target: torch.Tensor, decay: Value) -> torch.
     return target + (amplitude - target) * decay
 
 
-def follow(start: Value, target: torch.Tensor, decay: Value, kick: torch.Tensor | None = None) -> torch.Tensor:
+def follow(
+    start: Value,
+    target: torch.Tensor,
+    decay: Value,
+    kick: torch.Tensor | None = None,
+    law: tuple[float, float] | None = None,
+) -> torch.Tensor:
     r"""Amplitudes at the ends of many equal intervals, each with its own current.
 
     .. math:: V_n = a V_{n-1} + (1-a) V_{\infty,n} + k_n
@@ -68,6 +74,7 @@ def follow(start: Value, target: torch.Tensor, decay: Value, kick: torch.Tensor 
         target: what the current of each interval leads to, ``(..., steps)``.
         decay: a = exp(-dt/T), from 0 to 1, broadcast to ``(...)``.
         kick: what noise adds at the end of each interval, ``(..., steps)``.
+        law: s and Q of `settled`, whose argument z is then what `target` holds; one pass over memory instead of five.
 
     Returns:
         ``(..., steps)``, dtype of `target`. On the CPU without gradients a compiled loop runs over the
@@ -78,10 +85,13 @@ def follow(start: Value, target: torch.Tensor, decay: Value, kick: torch.Tensor 
     v = torch.as_tensor(start, dtype=target.dtype, device=target.device).expand(lead)
     gradient = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (target, a, v, kick))
     if target.device.type != "cpu" or gradient:
-        return _follow_in_blocks(v, target, a, kick)
+        return _follow_in_blocks(v, target if law is None else settled(target, *law), a, kick)
     out = target.detach().clone(memory_format=torch.contiguous_format)
     noise = out.new_empty((1, 0)) if kick is None else kick.detach().to(out.dtype).expand(out.shape).reshape(-1, steps)
-    _follow(_row(v), _row(a), noise.contiguous().numpy(), out.view(-1, steps).numpy())
+    saturation, damping = law or (0.0, 1.0)
+    _follow(
+        _row(v), _row(a), noise.contiguous().numpy(), law is not None, saturation, damping, out.view(-1, steps).numpy()
+    )
     return out
 
 
@@ -90,13 +100,17 @@ def _row(value: torch.Tensor) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _follow(start, decay, kick, out):  # pragma: no cover - compiled
+def _follow(start, decay, kick, settle, saturation, damping, out):  # pragma: no cover - compiled
     noisy = kick.size > 0
     for row in range(out.shape[0]):
         v, a = start[row], decay[row]
         b = 1 - a
         for n in range(out.shape[1]):
-            v = a * v + b * out[row, n]
+            target = out[row, n]
+            if settle:
+                z = max(target, 1.0)
+                target = np.sqrt((z - 1.0) / (saturation * z + damping) if saturation != 0.0 else (z - 1.0) / damping)
+            v = a * v + b * target
             if noisy:
                 v += kick[row, n]
             out[row, n] = v
@@ -181,8 +195,9 @@ def follow_power(
 @numba.njit(inline="always")
 def _grown(p, z, damping, rate_time):  # pragma: no cover - compiled
     x = 2 * rate_time * (z - 1)
-    gained = 2 * rate_time * (1 + x / 2) if abs(z - 1) < 1e-7 else np.expm1(x) / (z - 1)
-    return p * np.exp(x) / (1 + p * (z + damping) * gained)
+    more = np.expm1(x)
+    gained = 2 * rate_time * (1 + x / 2) if abs(z - 1) < 1e-7 else more / (z - 1)
+    return p * (1 + more if x > -1 else np.exp(x)) / (1 + p * (z + damping) * gained)
 
 
 @numba.njit(cache=True)
