@@ -82,7 +82,7 @@ def _response(config: Config) -> Figure:
         f"Right, or below: its answer to {1e3 * (config.direct_current + config.swing):g} mA, then "
         f"{1e3 * (config.direct_current - config.swing):g} mA; dots: one virtual node each."
     )
-    return Figure("response", caption, draw, "Amplitude response")
+    return Figure("response", caption, draw, "Amplitude response", 3.2, 5.2)
 
 
 def _trace(config: Config, results: Results) -> Figure:
@@ -107,7 +107,7 @@ def _trace(config: Config, results: Results) -> Figure:
         "±1 stay ambiguous and the mean over a period decides; with the amplitude equation (bottom) each "
         "sample is right."
     )
-    return Figure("waveforms", caption, draw, "Sine or square")
+    return Figure("waveforms", caption, draw, "Sine or square", 4.4, 4.4)
 
 
 def _bars(config: Config, results: Results) -> Figure:
@@ -143,7 +143,7 @@ def _bars(config: Config, results: Results) -> Figure:
         "gain over no oscillator (masks and utterances drawn anew, in pairs). Noise: "
         f"{100 * natural_noise(oscillator()):.2g} % of the amplitude, correlated over its relaxation."
     )
-    return Figure("front-ends", caption, draw, "With and without the oscillator")
+    return Figure("front-ends", caption, draw, "With and without the oscillator", 5.6, 6.4)
 
 
 def _against_utterances(config: Config, results: Results, front: str) -> Figure:
