@@ -131,7 +131,9 @@ def _bars(config: Config, results: Results) -> Figure:
                 place, mean, height * 0.92, xerr=spread if nodes else None, color=_COLOUR[condition], alpha=shade,
                 ecolor=_INK, capsize=2, label=label,
             )  # fmt: skip
-        ax.set_yticks(range(len(config.fronts)), [f.replace("-", "\n±1 frame ") for f in config.fronts])
+        ax.set_yticks(
+            range(len(config.fronts)), [f.replace("-context", ",\n±1 frame").replace("-", "\n") for f in config.fronts]
+        )
         ax.invert_yaxis()
         ax.set_xlim(0, 102)
         ax.set_xlabel("test utterances recognised (%)")
@@ -144,6 +146,10 @@ def _bars(config: Config, results: Results) -> Figure:
         f"{100 * natural_noise(oscillator()):.2g} % of the amplitude, correlated over its relaxation."
     )
     return Figure("front-ends", caption, draw, "With and without the oscillator", 5.6, 6.4)
+
+
+def _columns(canvas: Canvas) -> int:
+    return 1 if canvas.get_figwidth() < 5 else 3
 
 
 def _against_utterances(config: Config, results: Results, front: str) -> Figure:
@@ -163,14 +169,16 @@ def _against_utterances(config: Config, results: Results, front: str) -> Figure:
         if front in TWIN:
             ax.plot(n, TWIN[front], "v:", color=_TEAL, ms=4, lw=1, label="published twin with noise (TI-46)")
         ax.set(xlabel="training utterances per digit and speaker", ylabel="other utterances recognised (%)")
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(
+            frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=_columns(canvas)
+        )
 
     caption = (
         f"Recognition against training utterances, {front}, {config.sizes[0]} nodes, the paper's protocol on the free "
         f"spoken digits (six speakers, ten takes, at most {config.splits} random splits per number). Bands: lowest "
         "to highest mask. Dotted: published, another data set, so levels cannot be compared."
     )
-    return Figure(f"utterances-{front}", caption, draw, f"Training utterances, {front}")
+    return Figure(f"utterances-{front}", caption, draw, f"Training utterances, {front}", 4.0, 4.6)
 
 
 def _against_noise(config: Config, results: Results) -> Figure:
@@ -187,10 +195,12 @@ def _against_noise(config: Config, results: Results) -> Figure:
             none = 100 * rights(config, results, config.noise_front, 0).mean()
             ax.axhline(none, color=_GREY, ls="--", label="no oscillator")
         ax.set(xscale="log", xlabel="amplitude noise at the operating current (%)", ylabel="recognised (%)")
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(
+            frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=_columns(canvas)
+        )
 
     caption = (
         f"Test recognition against amplitude noise, {config.noise_front}, {config.sizes[0]} nodes; law of the "
         "amplitude, direct current ± swing. Bands: lowest to highest mask."
     )
-    return Figure("noise", caption, draw, "Noise")
+    return Figure("noise", caption, draw, "Noise", 4.0, 4.6)
