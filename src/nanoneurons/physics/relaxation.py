@@ -185,7 +185,7 @@ def follow_power(
         _row(torch.as_tensor(v, dtype=torch.float64, device="cpu").expand(lead))
         for v in (start, damping, rate_time, thermal, bend)
     ]
-    fastest = max(1.0, float(z.max()) - 1.0, float(rows[1].max()))
+    fastest = max(1.0, float((z - 1.0).abs().max()))
     splits = math.ceil(2 * float(rows[2].max()) * fastest / _SPLIT) if rows[3].any() else 0
     per_chip = max(1, out.numel() // steps // (lead[0] if lead else 1))
     _follow_power(*rows, splits, per_chip, np.uint64(key), out.view(-1, steps).numpy())
@@ -211,10 +211,13 @@ def _follow_power(start, damping, rate_time, thermal, bend, splits, per_chip, ke
             if noise == 0.0:
                 p = _grown(p, z, q, rate_time[row])
             else:
-                for k in range(splits):
-                    p = _grown(p, z, q, 0.5 * part)
+                for k in range(
+                    splits
+                ):  # half a part of growth before the first kick and after the last, a whole between
+                    p = _grown(p, z, q, 0.5 * part if k == 0 else part)
                     size = np.sqrt(part * (1 + q * p) * noise / (1 + bend[row] * p))
                     word = word_at(stream, n * splits + k)
                     x, y = np.sqrt(p) + size * normal_of(word), size * normal_of(turned(word))
-                    p = _grown(x * x + y * y, z, q, 0.5 * part)
+                    p = x * x + y * y
+                p = _grown(p, z, q, 0.5 * part)
             out[row, n] = np.sqrt(p)
