@@ -159,7 +159,7 @@ def test_killed_runs_resume_with_equal_rows(draw, tmp_path, workers, how):
         time.sleep(0.02)
         finished = list((out / "jobs").glob("[a-f].json"))
     process.send_signal(how)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     kept = {path: path.read_text() for path in (out / "jobs").glob("[a-f].json")}
     assert 2 <= len(kept) < 6
     time.sleep(0.5)

@@ -56,6 +56,9 @@ EXAMPLES = {
         {"current": 2e-5, "density": 1e11, "voltage": 0.3, "hx": 1e4, "hy": -2e4, "hz": 3e4},
         3e-13,
     ),
+    "phase-oscillator": Example(
+        {"omega": 2e9, "diffusion": 1e6}, (1.0,), {"push": 1e8, "c": 2e7, "s": -3e7}, 2e-11,
+    ),
     "vortex core": Example(
         VortexCore(187.5e-9, 6e-9, 6.5e5, 10.1e5, 0.44, 0.5, 0.01, 33e-9, 2.0, temperature=300.0).parameters(1e9),
         (0.3, 0.3),
