@@ -15,8 +15,8 @@ from nanoneurons.papers.vodenicarevic2017_oscillators._training import numbers, 
 
 KEY = "vodenicarevic2017-oscillators"
 TINY = dataclasses.replace(
-    experiment.QUICK, first_seed=0, map_side=21, target_epochs=1, target_side=2, target_test_side=3, population=8, generations=2,
-    iris_epochs=(1, 1, 1), tries=10, chips=1,
+    experiment.QUICK, first_seed=0, map_side=21, target_epochs=1, target_side=2, target_test_side=3, population=8,
+    generations=2, iris_epochs=(1, 1, 1), tries=10, chips=1,
 )  # fmt: skip
 
 
