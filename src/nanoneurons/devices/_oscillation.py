@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
+from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
-from nanoneurons.core.random import chip_shape, normal
+from nanoneurons.core.parameter import param
+from nanoneurons.core.random import chip_shape, draw_key, normal
 from nanoneurons.solvers import Equation, integrate
 
-__all__ = ["SEED", "counter", "rotate", "run", "spread"]
+__all__ = ["SEED", "counter", "noisy", "ohmic", "rotate", "run", "spread", "spread_param"]
 
 SEED = 1e-6  # amplitude, in units of the final one, from which an oscillator without noise starts
 _STEP = {"rk4": 0.06, "stochastic-heun": 0.03}  # inner step in units of 1/rate: errors of 1e-6 and 1e-7 per step
@@ -22,6 +25,27 @@ def spread(key: int, shape: tuple[int, ...], nominal: float, relative: float, dr
     if relative == 0:
         return torch.full(shape, nominal, dtype=torch.float64)
     return nominal * torch.exp(relative * normal(key, shape, draw).double())
+
+
+def spread_param(default: float, doc: str) -> Any:
+    """Declaration of a relative spread from device to device."""
+    return param(
+        default, "1", doc=doc, source="choice of this project: a few per cent between junctions of one wafer",
+        low=0.0, high=0.5, imperfection="device_to_device", ideal=0.0, verified=False,
+    )  # fmt: skip
+
+
+def noisy(voltage: torch.Tensor, sigma: float, generator: torch.Generator | None) -> torch.Tensor:
+    """A reading with noise of standard deviation `sigma` in V; as it is without a generator."""
+    if generator is None or not sigma:
+        return voltage
+    return voltage + sigma * normal(draw_key(generator), tuple(voltage.shape)).to(voltage.dtype)
+
+
+def ohmic(resistance: float, current: float) -> dict[str, Price]:
+    """Ohmic power at an operating point, as energy per second of oscillation."""
+    source = "R I^2 with the device's own resistance and operating current"
+    return {"oscillator second": Price(resistance * current**2, source, "laboratory device", verified=False)}
 
 
 def run(

@@ -36,7 +36,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, counter, rotate, run, spread
+from nanoneurons.devices._oscillation import SEED, counter, noisy, ohmic, rotate, run, spread, spread_param
 from nanoneurons.physics import relaxation
 from nanoneurons.physics.auto_oscillator import AUTO_OSCILLATOR, AutoOscillator
 
@@ -45,13 +45,6 @@ __all__ = ["SpinTorqueOscillator"]
 _FIT = "third-party fit of vortex junctions after Abreu Araujo et al., Sci. Rep. 10, 328 (2020)"
 _SURVEY = "survey of vortex oscillators in a third-party thesis: 200 to 500 MHz, threshold 3 to 4 mA, 200 to 500 ns"
 _CHOICE = "choice of this project"
-
-
-def _sd(default: float, doc: str):
-    return param(
-        default, "1", doc=doc, source=_CHOICE + ": a few per cent between junctions of one wafer",
-        low=0.0, high=0.5, imperfection="device_to_device", ideal=0.0, verified=False,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,10 +160,10 @@ class SpinTorqueOscillator(OscillatorDevice):
         0.0, "V", doc="standard deviation of a reading", source=_CHOICE, low=0.0, high=1.0, imperfection="read_noise",
         ideal=0.0, verified=False,
     )  # fmt: skip
-    frequency_spread: float = _sd(0.01, "relative spread of the frequency")
-    threshold_spread: float = _sd(0.03, "relative spread of the threshold current")
-    damping_spread: float = _sd(0.05, "relative spread of the damping rate, and so of the time constant")
-    voltage_spread: float = _sd(0.05, "relative spread of the voltage scale")
+    frequency_spread: float = spread_param(0.01, "relative spread of the frequency")
+    threshold_spread: float = spread_param(0.03, "relative spread of the threshold current")
+    damping_spread: float = spread_param(0.05, "relative spread of the damping rate, and so of the time constant")
+    voltage_spread: float = spread_param(0.05, "relative spread of the voltage scale")
 
     def check(self) -> None:
         """Threshold, operating point and breakdown must be in order."""
@@ -340,20 +333,14 @@ class SpinTorqueOscillator(OscillatorDevice):
             bend = self.shift / omega
             root = relaxation.follow_power(start, z, self.nonlinear_damping, rate, thermal, bend, key)
         voltage = root.mul_(own["voltage"]) if not root.requires_grad else root * own["voltage"]
-        if self.read_noise:
-            voltage = voltage + self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).to(voltage.dtype)
-        return voltage
+        return noisy(voltage, self.read_noise, generator)
 
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V."""
         root = state["x"] if self.model == "relaxation" else torch.hypot(state["x"], state["y"])
         voltage = state["voltage"] * root
-        if generator is not None and self.read_noise:
-            voltage = voltage + self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).double()
-        return voltage
+        return noisy(voltage, self.read_noise, generator)
 
     def prices(self) -> Mapping[str, Price]:
         """Ohmic power at the operating point, as energy per second of oscillation."""
-        watt = self.resistance * self.operating_current**2
-        source = "R I^2 with the device's own resistance and operating current"
-        return {"oscillator second": Price(watt, source, "laboratory device", verified=False)}
+        return ohmic(self.resistance, self.operating_current)

@@ -31,7 +31,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, counter, rotate, run, spread
+from nanoneurons.devices._oscillation import SEED, counter, noisy, ohmic, rotate, run, spread, spread_param
 from nanoneurons.physics.vortex import VALID, VORTEX, VortexCore
 
 __all__ = ["VortexOscillator"]
@@ -42,13 +42,6 @@ _CHOICE = "choice of this project"
 
 def _size(default: float, unit: str, doc: str, low: float, high: float):
     return param(default, unit, doc=doc, source=_GRIMALDI, low=low, high=high)
-
-
-def _sd(default: float, doc: str):
-    return param(
-        default, "1", doc=doc, source=_CHOICE + ": a few per cent between junctions of one wafer",
-        low=0.0, high=0.5, imperfection="device_to_device", ideal=0.0, verified=False,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,9 @@ class VortexOscillator(OscillatorDevice):
         0.0, "V", doc="standard deviation of a reading", source=_CHOICE, low=0.0, high=1.0, imperfection="read_noise",
         ideal=0.0, verified=False,
     )  # fmt: skip
-    radius_spread: float = _sd(0.01, "relative spread of the radius")
-    thickness_spread: float = _sd(0.01, "relative spread of the thickness")
-    damping_spread: float = _sd(0.03, "relative spread of the Gilbert damping")
+    radius_spread: float = spread_param(0.01, "relative spread of the radius")
+    thickness_spread: float = spread_param(0.01, "relative spread of the thickness")
+    damping_spread: float = spread_param(0.03, "relative spread of the Gilbert damping")
 
     def check(self) -> None:
         """The field must not saturate either layer, the core must fit, and the operating point must oscillate."""
@@ -241,12 +234,8 @@ class VortexOscillator(OscillatorDevice):
     def read(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Emitted voltage amplitude in V at the last current."""
         voltage = self._volts(state["current"]) * torch.hypot(state["x"], state["y"])
-        if generator is not None and self.read_noise:
-            voltage = voltage + self.read_noise * normal(draw_key(generator), tuple(voltage.shape)).double()
-        return voltage
+        return noisy(voltage, self.read_noise, generator)
 
     def prices(self) -> Mapping[str, Price]:
         """Ohmic power at the operating point, as energy per second of oscillation."""
-        watt = self.resistance * self.operating_current**2
-        source = "R I^2 with the device's own resistance and operating current"
-        return {"oscillator second": Price(watt, source, "laboratory device", verified=False)}
+        return ohmic(self.resistance, self.operating_current)
