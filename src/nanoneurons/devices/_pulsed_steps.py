@@ -153,10 +153,12 @@ def train_plain(kind, cell, c, up, down, key):
 # -- Numba --------------------------------------------------------------------------------------------
 # A pulse is a chain of dependent operations, so the chain is kept short: a cell's argument is `p w + q`, the
 # exponential is a base-2 polynomial, the blend with the constant step is folded into two constants. The kind of
-# shape is fixed at compilation, and the direction is a select, because its branch could not be predicted.
+# shape is fixed at compilation, and the direction is a select, because its branch could not be predicted. A function compiled for one caller
+# serves the next, whose loops a checked division would keep from becoming vector instructions: hence `error_model`
+# everywhere.
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _argument(kind, up, low, high, inverse, bend, c):  # pragma: no cover - compiled
     """Slope p and offset q of the argument that a cell's step shape takes; `inverse` is 1 / (high - low)."""
     if kind == LINEAR:
@@ -169,7 +171,7 @@ def _argument(kind, up, low, high, inverse, bend, c):  # pragma: no cover - comp
     return np.float32(0.0), np.float32(0.0)
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _height(kind, up, w, p, q, c):  # pragma: no cover - compiled
     """Height h of the step at w: `shape_factor`, blended with its level at the reference point."""
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -186,7 +188,7 @@ def _height(kind, up, w, p, q, c):  # pragma: no cover - compiled
     return max(rest + c.share + c.share * excess, max(rest, zero))
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _after(w, rising, step, height, xi, c):  # pragma: no cover - compiled
     """Weight after one pulse, before the bounds; xi is a standard normal number."""
     size = step * height
@@ -197,7 +199,7 @@ def _after(w, rising, step, height, xi, c):  # pragma: no cover - compiled
 
 
 def _pulse_by_pulse_kernel(kind):
-    @numba.njit(cache=True, fastmath={"contract"})
+    @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
     def kernel(cells, c, drive, key):  # pragma: no cover - compiled
         weight, visible, low, high, up, down, bend_up, bend_down, reference = cells
         shifted = reference.size > 1
@@ -227,7 +229,7 @@ def _pulse_by_pulse_kernel(kind):
     return kernel
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c):  # pragma: no cover - compiled
     """Mean and variance of the sum of n up and m down steps that are all taken at w, and their squares' sum."""
     u = rise * _height(kind, True, w, pu, qu, c)
@@ -238,7 +240,7 @@ def _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c):  # pragma: no cover 
     return n * u - m * d, c.sigma * c.sigma * (n * x * x + m * y * y), n * u * u + m * d * d
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _reach(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, c):  # pragma: no cover - compiled
     """How far a train may lead, and whether it needs care: it may meet a bound, or the order of its pulses matters."""
     mean, variance, _ = _moments(kind, w, n, m, rise, fall, pu, qu, pd, qd, c)
@@ -248,7 +250,7 @@ def _reach(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, c):  # pragma: no 
     return reach, (w + reach > hi) | (w - reach < lo) | (travel > np.float32(0.3) * (hi - lo))
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def _block(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, xi, c):  # pragma: no cover - compiled
     """Weight after a block of pulses summed at once; xi is a standard normal number."""
     half = np.float32(0.5)
@@ -266,7 +268,7 @@ def _block(kind, w, n, m, rise, fall, lo, hi, pu, qu, pd, qd, xi, c):  # pragma:
     return min(max(w, lo), hi)
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def at_once(kind, w, n, m, rise, fall, lo, hi, bu, bd, xi, xj, c):  # pragma: no cover - compiled
     """Weight after n up and m down pulses (float32) without a branch, NaN where that must be left to `in_turn`.
 
@@ -287,7 +289,7 @@ def at_once(kind, w, n, m, rise, fall, lo, hi, bu, bd, xi, xj, c):  # pragma: no
     return one if n + m == 1 else more
 
 
-@numba.njit(fastmath={"contract"})
+@numba.njit(fastmath={"contract"}, error_model="numpy")
 def _long_train(kind, w, a, b, rise, fall, lo, hi, pu, qu, pd, qd, c, stream):  # pragma: no cover - compiled
     """Weight after a train summed in blocks, and the number of blocks; 0 where each pulse must be taken in turn."""
     n, m = np.float32(a), np.float32(b)
@@ -302,7 +304,7 @@ def _long_train(kind, w, a, b, rise, fall, lo, hi, pu, qu, pd, qd, c, stream):  
     return w, blocks
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})
+@numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")
 def in_turn(kind, w, a, b, rise, fall, lo, hi, bu, bd, c, stream):  # pragma: no cover - compiled
     """Weight of a cell after a up and b down pulses (at least one), and how many numbers of its stream were used.
 
@@ -351,7 +353,7 @@ def in_turn(kind, w, a, b, rise, fall, lo, hi, bu, bd, c, stream):  # pragma: no
 
 
 def _train_kernel(kind):
-    @numba.njit(cache=True, fastmath={"contract"})
+    @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
     def kernel(cells, c, ups, downs, key):  # pragma: no cover - compiled
         weight, visible, low, high, up, down, bend_up, bend_down, reference = cells
         shifted = reference.size > 1
@@ -379,7 +381,7 @@ def _train_kernel(kind):
 
 
 def _random_train_kernel(kind):
-    @numba.njit(cache=True, fastmath={"contract"})
+    @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
     def kernel(cells, c, change, activity, per_weight, key):  # pragma: no cover - compiled
         weight, visible, low, high, up, down, bend_up, bend_down, reference = cells
         shifted = reference.size > 1
