@@ -191,14 +191,15 @@ def test_output_converter_equals_tensor_arithmetic(resolution, shared):
     y = torch.randn(3, 7, 20, generator=generator_for(1)) * 4
     scale = torch.rand((7, 1) if shared else (3, 7, 1), generator=generator_for(2)) + 0.5
     squares = torch.rand(scale.shape, generator=generator_for(3)) * 9
+    bias = 1e-3 * torch.randn((20,) if shared else (3, 20), generator=generator_for(4))
     for cell, noise in ((0.0, 0.0), (0.0, 0.06), (0.1, 0.0), (0.1, 0.06)):
-        arguments = (y, scale, squares, cell, noise, 3.0, resolution, 12345)
+        arguments = (y, scale / 0.7, 0.7, squares, cell, noise, 3.0, resolution, 12345, bias)
         fused, plain = converters.convert_output(*arguments), converters.convert_output_plain(*arguments)
         if resolution:
             step = 2 * 3.0 * resolution * 1.5
             assert ((fused - plain).abs() > 1e-4).float().mean().item() < 5e-3  # ties, as above
             assert (fused - plain).abs().max().item() <= step * 1.01
-            assert (fused.abs() / scale).max().item() <= 3.0 + 1e-4  # saturation
+            assert ((fused - bias.unsqueeze(-2)).abs() / scale).max().item() <= 3.0 + 1e-4  # saturation
         else:
             torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-5)
 
@@ -219,9 +220,7 @@ def test_read_noise_of_a_sum_is_exact():
         x = torch.rand(1, 30, generator=generator_for(1))
         unit = circuit.weight_unit((4000, 30))
         expected = 0.05 * factor * unit * x.norm().item()
-        y = circuit.decode(
-            torch.zeros(1, 4000), x.square().sum(-1, keepdim=True), generator_for(2), torch.tensor([[unit]])
-        )
+        y = circuit.decode(torch.zeros(1, 4000), x.square().sum(-1, keepdim=True), generator_for(2), unit=unit)
         assert y.std().item() == pytest.approx(expected, rel=0.055)
         state = circuit.init((4000, 30), generator_for(3))
         one_by_one = x @ (circuit.weights(state, generator_for(4)) - circuit.weights(state)).T

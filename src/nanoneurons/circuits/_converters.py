@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import torch
 
-from nanoneurons.core.random import normal, normal_at, start_of
+from nanoneurons.core.random import normal, start_of, word_at
+from nanoneurons.core.vector_math import two_normals
 
 __all__ = ["convert_input", "convert_input_plain", "convert_output", "convert_output_plain"]
 
@@ -67,63 +68,101 @@ def _quantise_rows(x, out, full, squares, resolution):  # pragma: no cover - com
 
 def convert_output(
     y: torch.Tensor,
-    scale: torch.Tensor,
+    full: torch.Tensor,
+    unit: float,
     squares: torch.Tensor,
     cell: float,
     noise: float,
     bound: float,
     resolution: float,
     key: int,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Add noise, hold within `bound`, round to a grid of ``2 bound resolution``; all in units of `scale`.
+    """Add noise, hold within `bound`, round to a grid of ``2 bound resolution``, add the bias.
 
-    The noise has sd ``sqrt(cell**2 squares + noise**2)``. `scale` and `squares` are ``(..., 1)``, with or without
-    the chip axis of `y`.
+    All but the bias in units of ``full unit``. The noise has sd ``sqrt(cell**2 squares + noise**2)``. `full` and `squares` are ``(..., 1)``, with or without
+    the chip axis of `y`; `bias` ``(out,)`` or ``(chips, out)``.
     """
     if y.device.type != "cpu" or y.dtype != torch.float32:
-        return convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key)
+        return convert_output_plain(y, full, unit, squares, cell, noise, bound, resolution, key, bias)
     source = y.detach().contiguous().numpy()
     out = np.empty(source.shape, np.float32)
     flat = (source.shape[0] if source.ndim > 1 else 1, -1, source.shape[-1])
-    per_row = scale.numpy().reshape(-1), squares.numpy().reshape(-1)
-    numbers = (np.float32(v) for v in (cell * cell, noise * noise, bound, resolution))
-    _convert_rows(source.reshape(flat), *per_row, *numbers, np.uint64(key), out.reshape(flat))
+    per_row = full.numpy().reshape(-1), squares.numpy().reshape(-1)
+    numbers = [np.float32(v) for v in (unit, cell * cell, noise * noise, bound, resolution)]
+    added = _NONE if bias is None else bias.detach().numpy().reshape(-1, source.shape[-1])
+    _convert_rows(source.reshape(flat), *per_row, *numbers, np.uint64(key), added, out.reshape(flat))
     return torch.from_numpy(out)
 
 
-def convert_output_plain(y, scale, squares, cell, noise, bound, resolution, key):
+def convert_output_plain(y, full, unit, squares, cell, noise, bound, resolution, key, bias=None):
     """Reference of `convert_output`."""
+    scale = full * unit
     v = y / scale
     if cell > 0 or noise > 0:
-        v = v + (cell * cell * squares + noise * noise).sqrt() * normal(key, tuple(y.shape), 0, y.device)
+        v = v + (cell * cell * squares + noise * noise).sqrt() * _noise(key, tuple(y.shape), y.device)
     if resolution > 0:
         step = 2 * bound * resolution
         v = (v.clamp(-bound, bound) / step).round() * step
-    return v * scale
+    return v * scale if bias is None else v * scale + bias.unsqueeze(-2)
+
+
+_NONE = np.zeros((0, 1), np.float32)
+
+
+def _noise(key: int, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Standard normal numbers of the outputs."""
+    if device.type != "cpu":
+        return normal(key, shape, 0, device)
+    out = np.empty(shape, np.float32)
+    _fill_noise(np.uint64(key), out.reshape(shape[0] if len(shape) > 1 else 1, -1, shape[-1]))
+    return torch.from_numpy(out)
 
 
 @numba.njit(cache=True)
-def _convert_rows(y, scale, squares, cell, noise, bound, resolution, key, out):  # pragma: no cover - compiled
+def _fill_noise(key, out):  # pragma: no cover - compiled
+    chips, rows, n = out.shape
+    xi = np.empty(n + 1, np.float32)
+    for chip in range(chips):
+        stream = start_of(key, chip, 0)
+        for r in range(rows):
+            _row_noise(stream, r, n, xi)
+            out[chip, r] = xi[:n]
+
+
+@numba.njit(inline="always")
+def _row_noise(stream, r, n, xi):  # pragma: no cover - compiled
+    """Normal numbers of a row, a pair from each word: one of its first half and one of its second."""
+    half = (n + 1) // 2
+    for j in range(half):
+        xi[j], xi[half + j] = two_normals(word_at(stream, r * half + j))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _convert_rows(
+    y, full, squares, unit, cell, noise, bound, resolution, key, bias, out
+):  # pragma: no cover - compiled
     chips, rows, n = y.shape
     step = np.float32(2.0) * bound * resolution
-    back = np.float32(1.0) / step if resolution > 0 else np.float32(0.0)
+    back = np.float32(1.0) / step
+    xi = np.zeros(n + 1, np.float32)
     for chip in range(chips):
         stream = start_of(key, chip, 0)
         for r in range(rows):
             row = chip * rows + r  # one scale may serve all rows, or the rows of all chips alike
-            unit = scale[row % scale.size]
+            scale = full[row % full.size] * unit
             sd = np.float32(math.sqrt(cell * squares[row % squares.size] + noise))
-            inverse = np.float32(1.0) / unit
+            inverse = np.float32(1.0) / scale
             if sd > 0:
-                for j in range(n):
-                    out[chip, r, j] = y[chip, r, j] * inverse + sd * normal_at(stream, r * n + j)
-            else:
-                for j in range(n):
-                    out[chip, r, j] = y[chip, r, j] * inverse
+                _row_noise(stream, r, n, xi)
             if resolution > 0:
                 for j in range(n):
-                    v = min(max(out[chip, r, j], -bound), bound)
-                    out[chip, r, j] = np.rint(v * back) * step * unit
+                    v = min(max(y[chip, r, j] * inverse + sd * xi[j], -bound), bound)
+                    out[chip, r, j] = np.rint(v * back) * step * scale
             else:
                 for j in range(n):
-                    out[chip, r, j] *= unit
+                    out[chip, r, j] = (y[chip, r, j] * inverse + sd * xi[j]) * scale
+            if bias.size > 0:
+                own = bias[chip % len(bias)]
+                for j in range(n):
+                    out[chip, r, j] += own[j]

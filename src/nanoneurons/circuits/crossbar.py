@@ -269,25 +269,30 @@ class Crossbar(Circuit):
         y: torch.Tensor,
         sum_of_squares: torch.Tensor,
         generator: torch.Generator | None,
-        scale: torch.Tensor | None = None,
+        full: torch.Tensor | None = None,
+        unit: float = 1.0,
+        bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Outputs (last axis) with read noise, amplifier noise and analog-to-digital conversion.
+        """Outputs (last axis) with read noise, amplifier noise and analog-to-digital conversion, then digital bias.
 
         Args:
             y: exact products, ``(..., out)``.
             sum_of_squares: sum of squared inputs ``(..., 1)`` in units of the full scale.
             generator: noise stream; None reads without noise.
-            scale: what one full input through one full weight is in units of `y`, ``(..., 1)``; 1 when not given.
+            full: full scale of the inputs, ``(..., 1)``; 1 when not given.
+            unit: full weight, in the units of `y` over those of `full`.
+            bias: added after conversion, ``(out,)`` or ``(chips, out)``.
         """
         cell = self.device.read_sigma() * math.sqrt(2 if self.paired else 1) / self._siemens
         noisy = generator is not None and (cell > 0 or self.output_noise > 0)
         if not noisy and self.adc_resolution == 0:
-            return y
-        scale = torch.ones(1) if scale is None else scale
+            return y if bias is None else y + bias.unsqueeze(-2)
+        full = torch.ones(1) if full is None else full
         spread, key = (0.0, 0.0), 0
         if noisy and generator is not None:
             spread, key = (cell, self.output_noise), draw_key(generator)
-        return converters.convert_output(y, scale, sum_of_squares, *spread, self.adc_range, self.adc_resolution, key)
+        bounds = self.adc_range, self.adc_resolution
+        return converters.convert_output(y, full, unit, sum_of_squares, *spread, *bounds, key, bias)
 
     # -- energy ---------------------------------------------------------------------------------------
 

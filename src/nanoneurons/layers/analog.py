@@ -70,14 +70,12 @@ class _AnalogLayer(DeviceLayer):
         """Product with input and output conversion and read noise, and digital bias; see `_ArrayProduct` for shapes."""
         if not self.fabricated:
             y = torch.matmul(x, weight.transpose(-2, -1))
-        else:
-            circuit: Any = self._wired()
-            seen, full, squares = circuit.convert_input(x)
-            y = torch.matmul(seen, weight.transpose(-2, -1))
-            unit = circuit.weight_unit(tuple(self.weight.shape))
-            stream = self.generator if self.noisy_reads else None
-            y = circuit.decode(y, squares, stream, full * unit)
-        return y if bias is None else y + bias.unsqueeze(-2)
+            return y if bias is None else y + bias.unsqueeze(-2)
+        circuit: Any = self._wired()
+        seen, full, squares = circuit.convert_input(x)
+        y = torch.matmul(seen, weight.transpose(-2, -1))
+        unit = circuit.weight_unit(tuple(self.weight.shape))
+        return circuit.decode(y, squares, self.generator if self.noisy_reads else None, full, unit, bias)
 
     def product(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """``x W^T + b`` through the devices if there are any, exactly otherwise."""
