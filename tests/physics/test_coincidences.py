@@ -15,13 +15,13 @@ from nanoneurons.physics.coincidences import alias_table, pick, poisson
 def draw(values, count, key):
     """Hits of each entry, and of negative entries with their mark."""
     n = values.size
-    choices, chance = np.empty((n + 1, 2), np.uint32), np.empty(n + 1, np.float32)
+    table, chance = np.empty((n + 1, 4), np.uint32), np.empty(n + 1, np.float32)
     stack, hits, marked = np.empty(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    entries, total = alias_table(values, choices, chance, stack)
+    entries, total = alias_table(values, table, chance, stack)
     stream = start_of(key, 0, 0)
     if entries > 0:
         for k in range(count):
-            code = pick(word_at(stream, k), entries, choices, chance)
+            code = pick(word_at(stream, k), entries, table)
             hits[code >> np.uint32(1)] += 1
             marked[code >> np.uint32(1)] += code & np.uint32(1)
     return hits, marked, total

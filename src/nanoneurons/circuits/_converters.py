@@ -80,8 +80,8 @@ def convert_output(
 ) -> torch.Tensor:
     """Add noise, hold within `bound`, round to a grid of ``2 bound resolution``, add the bias.
 
-    All but the bias in units of ``full unit``. The noise has sd ``sqrt(cell**2 squares + noise**2)``. `full` and `squares` are ``(..., 1)``, with or without
-    the chip axis of `y`; `bias` ``(out,)`` or ``(chips, out)``.
+    All but the bias in units of ``full unit``. The noise has sd ``sqrt(cell**2 squares + noise**2)``. `full` and
+    `squares` are ``(..., 1)``, with or without the chip axis of `y`; `bias` is ``(out,)`` or ``(chips, out)``.
     """
     if y.device.type != "cpu" or y.dtype != torch.float32:
         return convert_output_plain(y, full, unit, squares, cell, noise, bound, resolution, key, bias)

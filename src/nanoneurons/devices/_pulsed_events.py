@@ -130,10 +130,9 @@ def _event_kernel(kind):
         # fmt: on
         chips, samples, height = errors.shape
         width = inputs.shape[2]
-        columns = np.empty((samples, width + 1, 2), np.uint32)
-        column_chance = np.empty((samples, width + 1), np.float32)
-        rows, row_chance = np.empty((samples + 1, 2), np.uint32), np.empty(samples + 1, np.float32)
+        columns, rows = np.empty((samples, width + 1, 4), np.uint32), np.empty((samples + 1, 4), np.uint32)
         entries, stack = np.empty(samples, np.int64), np.empty(max(width, samples), np.int32)
+        chance = np.empty(stack.size + 1, np.float32)
         pushes, expected = np.empty((height, samples), np.float32), np.empty(height, np.float32)
         sums, means = np.empty(samples, np.float32), np.empty(chips, np.float64)
         counts = np.zeros((width, 2), np.float32)  # pulses of a row, up and down
@@ -144,7 +143,7 @@ def _event_kernel(kind):
             expected[:] = 0
             for b in range(samples):
                 if chip == 0 or inputs.shape[0] > 1:
-                    entries[b], sums[b] = alias_table(x[b], columns[b], column_chance[b], stack)
+                    entries[b], sums[b] = alias_table(x[b], columns[b], chance, stack)
                 sent = sums[b] * unit
                 for i in range(height):
                     push = d[b, i] * sent
@@ -168,13 +167,13 @@ def _event_kernel(kind):
                     continue
                 left = poisson(np.float64(expected[i]), word_at(numbers, i))
                 if left > 0:
-                    many, _ = alias_table(pushes[i], rows, row_chance, stack)
+                    many, _ = alias_table(pushes[i], rows, chance, stack)
                 first, start = i * width, held
                 for k in range(event, event + left):
                     word = word_at(places, k)
-                    row = pick(word, many, rows, row_chance)
+                    row = pick(word, many, rows)
                     b = row >> _1
-                    code = pick(turned(word), entries[b], columns[b], column_chance[b]) ^ (row & _1)
+                    code = pick(turned(word), entries[b], columns[b]) ^ (row & _1)
                     j = code >> _1
                     hit[held] = first + j  # kept if it is the first pulse of its cell
                     held += _1 if counts[j, 0] + counts[j, 1] == 0 else _0

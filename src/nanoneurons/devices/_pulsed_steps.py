@@ -153,9 +153,9 @@ def train_plain(kind, cell, c, up, down, key):
 # -- Numba --------------------------------------------------------------------------------------------
 # A pulse is a chain of dependent operations, so the chain is kept short: a cell's argument is `p w + q`, the
 # exponential is a base-2 polynomial, the blend with the constant step is folded into two constants. The kind of
-# shape is fixed at compilation, and the direction is a select, because its branch could not be predicted. A function compiled for one caller
-# serves the next, whose loops a checked division would keep from becoming vector instructions: hence `error_model`
-# everywhere.
+# shape is fixed at compilation, and the direction is a select, because its branch could not be predicted. A function
+# compiled for one caller serves the next, whose loops a checked division would keep from becoming vector
+# instructions: hence `error_model` everywhere.
 
 
 @numba.njit(forceinline=True, fastmath={"contract"}, error_model="numpy")

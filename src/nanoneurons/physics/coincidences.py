@@ -29,16 +29,17 @@ _HALF, _LOW, _S11 = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(11)
 
 
 @numba.njit(cache=True)
-def alias_table(values, choices, chance, stack):  # pragma: no cover - compiled
+def alias_table(values, table, chance, stack):  # pragma: no cover - compiled
     """Alias table of ``|values|``: returns the number of entries that are not 0, and the sum.
 
-    Fills ``choices[k]`` with the two entries of place k, each twice the index, plus one where the value is
-    negative; the first is taken with probability ``chance[k]``. `stack` is room to work in.
+    Place k, a row of four uint32 so that it lies within one cache line, holds its two entries, each twice the index
+    plus one where the value is negative, and the chance of the first as a share of ``2**32``. `chance` and
+    `stack` are room to work in.
     """
     m, total = 0, np.float32(0.0)
     for j in range(values.size):
         v = values[j]
-        choices[m, 0] = 2 * j + (1 if v < 0 else 0)
+        table[m, 0] = 2 * j + (1 if v < 0 else 0)
         chance[m] = abs(v)
         m += 1 if v != 0 else 0
         total += abs(v)
@@ -56,7 +57,8 @@ def alias_table(values, choices, chance, stack):  # pragma: no cover - compiled
             stack[large] = k
     while small > 0 and large < m:
         low, high = stack[small - 1], stack[large]
-        choices[low, 1] = choices[high, 0]
+        table[low, 1] = table[high, 0]
+        table[low, 2] = np.uint32(np.int64(max(chance[low], np.float32(0.0)) * np.float32(2.0**32)))
         chance[high] = (chance[high] + chance[low]) - np.float32(1.0)
         small -= 1
         if chance[high] < 1:
@@ -64,19 +66,18 @@ def alias_table(values, choices, chance, stack):  # pragma: no cover - compiled
             stack[small] = high
             small += 1
     for k in range(large, m):
-        chance[stack[k]] = np.float32(2.0)  # its own place alone
+        table[stack[k], 1] = table[stack[k], 0]  # its own place alone
     for k in range(small):  # left over by rounding only
-        chance[stack[k]] = np.float32(2.0)
+        table[stack[k], 1] = table[stack[k], 0]
     return m, total
 
 
 @numba.njit(inline="always")
-def pick(word, count, choices, chance):  # pragma: no cover - compiled
+def pick(word, count, table):  # pragma: no cover - compiled
     """Entry of an alias table by the high half of a random word; no branch, for none could be predicted."""
     scaled = (word >> _HALF) * np.uint64(count)
     k = scaled >> _HALF
-    second = np.float32(scaled & _LOW) * np.float32(2.0**-32) >= chance[k]
-    return choices[k, np.uint64(second)]
+    return table[k, np.uint64((scaled & _LOW) >= np.uint64(table[k, 2]))]
 
 
 @numba.njit(cache=True)
