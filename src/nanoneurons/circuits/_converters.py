@@ -100,7 +100,7 @@ def convert_output_plain(y, full, unit, squares, cell, noise, bound, resolution,
     scale = full * unit
     v = y / scale
     if cell > 0 or noise > 0:
-        v = v + (cell * cell * squares + noise * noise).sqrt() * _noise(key, tuple(y.shape), y.device)
+        v = v + (cell * cell * squares + noise * noise).sqrt() * _noise(key, y)
     if resolution > 0:
         step = 2 * bound * resolution
         v = (v.clamp(-bound, bound) / step).round() * step
@@ -110,12 +110,12 @@ def convert_output_plain(y, full, unit, squares, cell, noise, bound, resolution,
 _NONE = np.zeros((0, 1), np.float32)
 
 
-def _noise(key: int, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+def _noise(key: int, y: torch.Tensor) -> torch.Tensor:
     """Standard normal numbers of the outputs."""
-    if device.type != "cpu":
-        return normal(key, shape, 0, device)
-    out = np.empty(shape, np.float32)
-    _fill_noise(np.uint64(key), out.reshape(shape[0] if len(shape) > 1 else 1, -1, shape[-1]))
+    if y.device.type != "cpu":
+        return normal(key, tuple(y.shape), 0, y.device)
+    out = np.empty(y.shape, np.float32)
+    _fill_noise(np.uint64(key), out.reshape(y.shape[0] if y.dim() > 1 else 1, -1, y.shape[-1]))
     return torch.from_numpy(out)
 
 
