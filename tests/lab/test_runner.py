@@ -136,7 +136,8 @@ def test_jobs_that_would_share_a_file_are_refused(draw, tmp_path):
 
 
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 sys.path.insert(0, {path!r})
 from lab_jobs import light
 from nanoneurons.lab.runner import run_jobs

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from nanoneurons.core.errors import StudyError, UnknownNameError
+from nanoneurons.core.errors import ParameterError, StudyError, UnknownNameError
 from nanoneurons.papers import _paper, catalogue, experiment, load_published
 
 KEYS = catalogue.names
@@ -50,6 +50,32 @@ def test_configuration_survives_json(key):
     for config in (module.Config(), module.QUICK):
         back = _restored(module.Config(), json.loads(json.dumps(plain(config))))
         assert plain(back) == plain(config)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_settings_that_cannot_work_are_refused(key):
+    from nanoneurons.lab.reproduce import _changed
+
+    quick = experiment(key).QUICK
+    for changes, message in (
+        ({"seeds": 0}, "seeds = 0 is too small; give 1 or more"),
+        ({"seeds": -1}, "must be a whole number, 0 or more"),
+        ({"seeds": "two"}, "seeds = 'two' must be a whole number"),
+        ({"seeds": True}, "must be a whole number"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            _changed(quick, changes)
+    for field in dataclasses.fields(quick):
+        default = getattr(quick, field.name)
+        if isinstance(default, tuple) and default:  # one value, or a text with commas, stands for a list
+            assert getattr(_changed(quick, {field.name: default[0]}), field.name) == default[:1]
+            if isinstance(default[0], str):
+                assert getattr(_changed(quick, {field.name: ", ".join(default)}), field.name) == default
+            with pytest.raises(ParameterError, match=field.name):
+                _changed(quick, {field.name: [None]})
+        if isinstance(default, float):
+            with pytest.raises(ParameterError, match=f"{field.name} = nan must be a number"):
+                _changed(quick, {field.name: float("nan")})
 
 
 def test_an_unknown_paper_is_refused_with_the_nearest():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,7 @@ def _changed(config: Any, changes: dict[str, Any]) -> Any:
     for name in changes:
         if name not in fields:
             raise StudyError(f"this paper has no setting {name!r}{nearest(name, fields)}; it has {', '.join(fields)}")
+    changes = {name: _like(name, value, getattr(config, name)) for name, value in changes.items()}
     try:
         if dataclasses.is_dataclass(config):
             return dataclasses.replace(config, **changes)  # type: ignore[type-var]
@@ -160,6 +162,30 @@ def _changed(config: Any, changes: dict[str, Any]) -> Any:
     except (TypeError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ParameterError(f"setting {', '.join(changes)} was refused: {text}") from error
+
+
+def _like(name: str, value: Any, default: Any) -> Any:
+    """The value in the kind of the default: one number or text becomes a tuple of one where a tuple stands."""
+    if isinstance(default, tuple):
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        items = list(value) if isinstance(value, (list, tuple)) else [value]
+        alike = len({type(item) for item in default}) == 1  # a record of different kinds is taken as it is
+        return tuple(_like(name, item, default[0]) if alike else item for item in items)
+    wanted = type(default)
+    if isinstance(default, bool) or isinstance(value, bool):
+        good = type(value) is wanted
+    elif isinstance(default, int):
+        good = isinstance(value, int) and value >= 0
+    elif isinstance(default, float):
+        good = isinstance(value, (int, float)) and math.isfinite(value)
+        value = float(value) if good else value
+    else:
+        good = not isinstance(default, str) or isinstance(value, str)
+    if not good:
+        what = {bool: "true or false", int: "a whole number, 0 or more", float: "a number", str: "a text"}[wanted]
+        raise ParameterError(f"setting {name} = {value!r} must be {what}, like its default {default!r}")
+    return value
 
 
 def _fields(config: Any) -> list[str]:

@@ -207,9 +207,10 @@ def _no_memory(spec: str, kind: str) -> str:
         if kind == "oscillator"
         else "'nanoneurons reproduce' runs what is published about other devices"
     )
+    plot = " --plot" if kind == "oscillator" else ""
     return (
         f"an audit trains weights that are held in conductances, but {spec!r} is a device of kind {kind!r}; {instead}, "
-        f"'nanoneurons devices {spec} --plot' shows the device"
+        f"'nanoneurons devices {spec}{plot}' shows the device"
     )
 
 

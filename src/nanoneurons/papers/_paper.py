@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
-from nanoneurons.core.errors import StudyError
+from nanoneurons.core.errors import ParameterError, StudyError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     import matplotlib.figure
 
-__all__ = ["Entry", "Figure", "Quantity", "Verdict", "experiment", "load_published", "package"]
+__all__ = ["Entry", "Figure", "Quantity", "Verdict", "at_least", "experiment", "load_published", "package"]
 
 Verdict = Literal["pass", "short", "info"]
 
@@ -99,6 +99,18 @@ class Entry:
         else:
             good = abs(measured - self.published) <= self.bound  # type: ignore[operator]
         return "pass" if good else "short"
+
+
+def at_least(config: Any, **least: float) -> None:
+    """Refuse settings below what an experiment needs; for the ``__post_init__`` of a configuration.
+
+    Raises:
+        ParameterError: names the setting, its value and the least one.
+    """
+    for name, bound in least.items():
+        value = getattr(config, name)
+        if min(value if isinstance(value, tuple) else (value,), default=bound) < bound:
+            raise ParameterError(f"setting {name} = {value!r} is too small; give {bound:g} or more")
 
 
 def package(key: str) -> str:

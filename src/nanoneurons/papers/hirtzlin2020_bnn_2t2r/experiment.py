@@ -26,7 +26,7 @@ from nanoneurons.layers.binary import BinaryConv2d, BinaryLinear
 from nanoneurons.learning.error_aware import ErrorAware, flips
 from nanoneurons.learning.straight_through import StraightThrough
 from nanoneurons.networks.packed import PackedNetwork
-from nanoneurons.papers._paper import Figure, Quantity
+from nanoneurons.papers._paper import Figure, Quantity, at_least
 from nanoneurons.physics import error_rates
 
 from . import _figures
@@ -75,6 +75,9 @@ class Config:
     cifar_epochs: int = 10
     cifar_train: int = 5000
     cifar_test: int = 2000
+
+    def __post_init__(self) -> None:
+        at_least(self, seeds=1)
 
 
 QUICK = Config(

@@ -24,7 +24,7 @@ from nanoneurons.core.random import generator_for
 from nanoneurons.devices.hfox_weak_reset import HfOxWeakReset
 from nanoneurons.learning.pulsed_adam import PulsedAdam
 from nanoneurons.learning.straight_through import StraightThrough
-from nanoneurons.papers._paper import Figure, Quantity
+from nanoneurons.papers._paper import Figure, Quantity, at_least
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -60,6 +60,9 @@ class Config:
     train_samples: int = 0
     test_samples: int = 0
     cifar: str = "off"
+
+    def __post_init__(self) -> None:
+        at_least(self, seeds=1, epochs=1, batch=1, halving=1, register=1, averaged=1)
 
 
 QUICK = Config(seeds=2, task="digits", network="64-256-10", epochs=4, batch=100)

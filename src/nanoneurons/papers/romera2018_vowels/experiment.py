@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nanoneurons.learning.synchronisation import Synchronisation
-from nanoneurons.papers._paper import Figure, Quantity
+from nanoneurons.papers._paper import Figure, Quantity, at_least
 
 from . import _figures, _protocol, _quantities
 
@@ -79,6 +79,9 @@ class Config:
     sweep_noise: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)
     sweep_mismatch: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
     sweep_tuning: tuple[float, ...] = (10e6, 20e6, 30e6, 40e6, 60e6, 80e6)
+
+    def __post_init__(self) -> None:
+        at_least(self, seeds=1, folds=2, chips=1, steps=1, restarts=1, map_steps=1, grid=2)
 
 
 QUICK = Config(

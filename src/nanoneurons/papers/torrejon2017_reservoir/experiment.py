@@ -18,7 +18,7 @@ from typing import Any
 
 from nanoneurons import data
 from nanoneurons.core.errors import StudyError
-from nanoneurons.papers._paper import Figure, Quantity
+from nanoneurons.papers._paper import Figure, Quantity, at_least
 
 from . import _digits, _figures, _frontends, _quantities, _sine_square
 
@@ -82,6 +82,9 @@ class Config:
         ("auto-oscillator", 5e-3, 5e-3),
     )
     ti46: str = ""
+
+    def __post_init__(self) -> None:
+        at_least(self, seeds=1, periods=2, sine_nodes=1, sizes=1, splits=1)
 
 
 QUICK = Config(

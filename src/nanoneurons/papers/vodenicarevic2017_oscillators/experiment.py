@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from nanoneurons.networks.phase_network import PhaseNetwork
-from nanoneurons.papers._paper import Figure, Quantity
+from nanoneurons.papers._paper import Figure, Quantity, at_least
 
 from . import _figures, _iris, _targets
 from ._training import Stage
@@ -87,6 +87,12 @@ class Config:
     linewidths: tuple[float, ...] = (0.0, 1e3, 1e4, 3e4, 1e5, 3e5, 1e6)
     spreads: tuple[float, ...] = (0.0, 3e4, 1e5, 2e5, 3e5, 5e5, 1e6)
     chips: int = 10
+
+    def __post_init__(self) -> None:
+        at_least(
+            self, seeds=1, map_side=2, target_restarts=1, target_epochs=1, target_side=1, target_test_side=1,
+            population=5, generations=1, folds=2, iris_restarts=1, iris_epochs=1, tries=1, chips=1,
+        )  # fmt: skip
 
 
 QUICK = Config(
