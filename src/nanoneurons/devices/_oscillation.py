@@ -13,7 +13,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, normal
 from nanoneurons.solvers import Equation, integrate
 
-__all__ = ["SEED", "counter", "noisy", "ohmic", "rotate", "run", "spread", "spread_param"]
+__all__ = ["SEED", "noisy", "ohmic", "run", "spread", "spread_param"]
 
 SEED = 1e-6  # amplitude, in units of the final one, from which an oscillator without noise starts
 _STEP = {"rk4": 0.06, "stochastic-heun": 0.03}  # inner step in units of 1/rate: errors of 1e-6 and 1e-7 per step
@@ -56,6 +56,7 @@ def run(
     dt: float,
     rate: torch.Tensor,
     nominal: torch.Tensor,
+    turn: torch.Tensor,
     key: int | None,
     records: int = 1,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,6 +68,7 @@ def run(
         rate: fastest rate of each device's motion in 1/s in the frame of `parameters`.
         nominal: fastest rate of the nominal device at any current it takes. It sets the inner step, so that the steps
             of a device, and with them its noise, do not depend on those beside it, unless one is twice as fast.
+        turn: angular frequency in rad/s at which x + i y turns in the frame of the answer, beyond that of `parameters`.
         key: noise on, with this key.
     """
     shape = c[0].shape
@@ -87,15 +89,7 @@ def run(
         equation, torch.stack([grid(v) for v in c], -1), {n: grid(v) for n, v in parameters.items()},
         dt=dt / inner, steps=inner * records, every=inner, method=method, drive={"current": grid(current)}, key=key,
     ).y[1:]  # fmt: skip
-    return found[..., 0].reshape(records, *shape), found[..., 1].reshape(records, *shape)
-
-
-def counter(records: torch.Tensor) -> torch.Tensor:
-    """Number of intervals passed at each record, shaped to multiply it."""
-    return torch.arange(1, len(records) + 1, dtype=torch.float64).reshape(-1, *(1,) * (records.ndim - 1))
-
-
-def rotate(x: torch.Tensor, y: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """x + i y turned by `angle`."""
-    cosine, sine = torch.cos(angle), torch.sin(angle)
+    x, y = (found[..., n].reshape(records, *shape) for n in (0, 1))
+    passed = dt * torch.arange(1, records + 1, dtype=torch.float64).reshape(-1, *(1,) * len(shape))
+    cosine, sine = torch.cos(turn * passed), torch.sin(turn * passed)
     return cosine * x - sine * y, sine * x + cosine * y

@@ -36,7 +36,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, counter, noisy, ohmic, rotate, run, spread, spread_param
+from nanoneurons.devices._oscillation import SEED, noisy, ohmic, run, spread, spread_param
 from nanoneurons.physics import relaxation
 from nanoneurons.physics.auto_oscillator import AUTO_OSCILLATOR, AutoOscillator
 
@@ -286,13 +286,12 @@ class SpinTorqueOscillator(OscillatorDevice):
         centre = own.angular_frequency(current)  # a frame in which only the transient turns
         x, y = state["x"], state["y"]
         rate = self._rate(own, current, torch.maximum(power, x * x + y * y))
-        limit, nominal = torch.tensor(self.breakdown, dtype=torch.float64), self.oscillator()
-        nominal = self._rate(nominal, limit, nominal.power(limit))
+        limit, typical = torch.tensor(self.breakdown, dtype=torch.float64), self.oscillator()
+        nominal = self._rate(typical, limit, typical.power(limit))
+        turn = typical.angular_frequency(self.operating_current) - centre  # c turns as exp(-i omega t)
         values = {name: torch.as_tensor(value) for name, value in own.parameters(centre).items()}
         noise = key if self.temperature > 0 else None
-        x, y = run(AUTO_OSCILLATOR, (x, y), values, current, dt, rate, nominal, noise, records)
-        reference = self.oscillator().angular_frequency(self.operating_current)
-        return rotate(x, y, -(centre - reference) * dt * counter(x))
+        return run(AUTO_OSCILLATOR, (x, y), values, current, dt, rate, nominal, turn, noise, records)
 
     def _rate(self, own: AutoOscillator, current: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
         """Fastest rate of motion up to a power, in 1/s: the nonlinear turn and the damping of the power."""

@@ -31,7 +31,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.devices._device import OscillatorDevice, State
-from nanoneurons.devices._oscillation import SEED, counter, noisy, ohmic, rotate, run, spread, spread_param
+from nanoneurons.devices._oscillation import SEED, noisy, ohmic, run, spread, spread_param
 from nanoneurons.physics.vortex import VALID, VORTEX, VortexCore
 
 __all__ = ["VortexOscillator"]
@@ -221,9 +221,9 @@ class VortexOscillator(OscillatorDevice):
         limit = torch.tensor([self._largest(), -self._largest()], dtype=torch.float64)
         nominal = self._rate(self.core(), limit, torch.tensor(VALID**2, dtype=torch.float64)).max()
         values = {name: torch.as_tensor(value) for name, value in core.parameters(centre).items()}
-        x, y = run(VORTEX, (x, y), values, current, dt, rate, nominal, key if self.temperature > 0 else None, records)
-        reference = self.core().angular_frequency(self.operating_current)
-        return rotate(x, y, (centre - reference) * dt * counter(x))
+        turn = centre - self.core().angular_frequency(self.operating_current)
+        noise = key if self.temperature > 0 else None
+        return run(VORTEX, (x, y), values, current, dt, rate, nominal, turn, noise, records)
 
     def _rate(self, core: VortexCore, current: torch.Tensor, squared: torch.Tensor) -> torch.Tensor:
         """Fastest rate of motion up to a squared radius, in 1/s: the nonlinear turn and the damping."""

@@ -56,7 +56,6 @@ PHASE_OSCILLATOR = Equation(
     noisy=("push",),
     emits=_emits,
     incoming=("c", "s"),
-    units=("rad",),
 )
 """dtheta/dt = omega + push + s cos(theta) - c sin(theta), in a frame of any angular frequency.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from . import ops
@@ -36,7 +36,6 @@ class Equation:
         incoming: the two inputs that receive real and imaginary part of the coupled signals.
         norm: names of states whose squares must sum to one (a unit vector); the engines restore the norm after
             every step.
-        units: unit of each state, for labels.
 
     Raises:
         TypeError: the functions do not fit the names.
@@ -52,7 +51,6 @@ class Equation:
     emits: Callable[..., Any] | None = None
     incoming: tuple[str, str] | None = None
     norm: tuple[str, ...] = ()
-    units: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         names = (*self.states, *self.parameters, *self.inputs)

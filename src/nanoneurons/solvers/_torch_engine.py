@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import sqrt
 
 import numba
@@ -52,7 +51,6 @@ class _Field:
         self.emits = None if equation.emits is None else on_tensors(equation.emits)
         self.normals = normals
         self.starts = None
-        self.draw: torch.Generator | None = None
         if problem.key is not None and normals is None:
             chips, devices = problem.shape
             if problem.y0.device.type == "cpu":
@@ -126,7 +124,7 @@ def _advance(field: _Field, step: int, states: States) -> States:
 
 
 def run(
-    problem: Problem, checkpoint: int, normals: torch.Tensor | None, progress: Callable[[float], None] | None = None
+    problem: Problem, checkpoint: int, normals: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int]]:
     """Records, final state and (step, chip, device) of a blow-up, as the fast engine returns them."""
     field = _Field(problem, normals)
@@ -160,6 +158,4 @@ def run(
                 chip, device = (int(i) for i in wrong.nonzero()[0])
                 bad = (end, chip, device)
                 break
-        if progress is not None:
-            progress(end / problem.steps)
     return torch.stack(records), torch.stack([v.expand(shape) for v in states], -1), bad
