@@ -10,7 +10,7 @@ FILES = [name for name in data.catalogue if data.catalogue[name].folder]
 
 
 def test_the_folder_is_the_catalogue():
-    assert {"digits", "mnist", "fashion-mnist", "cifar10", "iris", "vowels", "user"} <= set(
+    assert {"digits", "mnist", "fashion-mnist", "cifar10", "iris", "vowels", "drone-rf", "user"} <= set(
         data.names("classification")
     )
     assert {"mackey-glass", "narma10", "sine-square"} == set(data.names("series"))
