@@ -1,4 +1,4 @@
-"""Every rule declares itself; one for layers runs on every memory device and preset, or is refused with the reason."""
+"""Every rule declares itself; one for layers runs on every device that holds weights, or is refused with the reason."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from nanoneurons import circuits, devices, learning, networks
 from nanoneurons.core.errors import RefusedError, UnknownNameError
 from nanoneurons.core.random import generator_for
 
-MEMORIES = [name for name in devices.catalogue if devices.get(name).kind == "memory"]
-SPECS = [spec for name in MEMORIES for spec in (name, *(f"{name}:{p}" for p in devices.presets(name)))]
+HOLDERS = [name for name in devices.catalogue if devices.get(name).kind in ("memory", "resonator")]
+SPECS = [spec for name in HOLDERS for spec in (name, *(f"{name}:{p}" for p in devices.presets(name)))]
 CIRCUITS = list(circuits.catalogue)
 RULES = [name for name in learning.catalogue if issubclass(learning.catalogue[name], learning.LayerRule)]
-# Every memory device under every rule in every circuit; presets share their device's code: under the default rule.
-CASES = [(r, c, d) for r in RULES for c in CIRCUITS for d in MEMORIES]
+# Every such device under every rule in every circuit; presets share their device's code: under the default rule.
+CASES = [(r, c, d) for r in RULES for c in CIRCUITS for d in HOLDERS]
 CASES += [(devices.get(s).default_rule, c, s) for c in CIRCUITS for s in SPECS if ":" in s]
 CHIPS, CLASSES, SHAPE = 2, 3, (12,)
 
@@ -25,19 +25,19 @@ def task():
     return (torch.rand(16, *SHAPE, generator=generator) + y[:, None]) / CLASSES, y
 
 
-def build(rule, circuit, chips):
+def build(circuit, chips):
     return networks.build(
-        "12-6-3", kind=rule.layers, circuit=circuit, chips=chips, shape=SHAPE, classes=CLASSES, seed=1
+        "12-6-3", kind=circuit.layers, circuit=circuit, chips=chips, shape=SHAPE, classes=CLASSES, seed=1
     )
 
 
 def train(rule, circuit):
     """Two mini-batches as an audit does them; returns the chips and the record of the one epoch."""
     x, y = task()
-    chips = build(rule, circuit, CHIPS)
+    chips = build(circuit, CHIPS)
     chips.fabricate(generator_for(1, "chips"))
     before = [layer.weight.detach().clone() for layer in chips.device_layers]
-    network = chips if rule.in_situ else build(rule, None, None)
+    network = chips if rule.in_situ else build(circuit, None)
     (record,) = learning.fit(network, rule, x, y, epochs=1, batch=8, seed=1)
     if not rule.in_situ:
         chips.program(network, generator_for(1, "program"))
@@ -66,7 +66,8 @@ def test_declares_itself(name):
 @pytest.mark.parametrize("name", RULES)
 def test_a_layer_rule_declares_its_defaults(name):
     rule = learning.get(name)
-    assert rule.layers in ("binary", "analog")
+    assert rule.layers
+    assert set(rule.layers) <= {"binary", "analog", "rf"}
     assert rule.default_epochs >= 1
     assert rule.default_batch >= 1
     assert rule.default_updates >= 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nanoneurons.core.registry import Folder
 
-from ._circuit import Circuit
+from ._circuit import Circuit, MemoryCircuit
 
-__all__ = ["Circuit", "catalogue"]
+__all__ = ["Circuit", "MemoryCircuit", "catalogue"]
 
 catalogue = Folder("nanoneurons.circuits", "circuit", "Circuit")

@@ -1,4 +1,4 @@
-"""The contract of a memory circuit: how devices are wired to hold a matrix of weights."""
+"""The contract of a circuit: how devices are wired to hold a matrix of weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -14,9 +14,9 @@ from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Imperfection, Parameterized
 from nanoneurons.core.update import OuterProducts, Update
-from nanoneurons.devices import MemoryDevice, State
+from nanoneurons.devices import Device, MemoryDevice, State
 
-__all__ = ["Circuit"]
+__all__ = ["Circuit", "MemoryCircuit"]
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,36 @@ class Circuit(Parameterized, ABC):
     """Devices wired to hold weights of shape ``(*chips, out, in)`` (or a convolution's kernel).
 
     A circuit's state is a flat dict; each branch of devices prefixes its names (``plus.pulses``).
-    The circuit is the only place where a wanted change becomes pulses and a reading becomes a weight.
+    The circuit is the only place where a wanted change becomes a drive of devices and a reading becomes a weight.
 
     Attributes:
-        binary: whether the weights read are -1 and +1.
+        layers: kind of layer it makes: ``"binary"``, ``"analog"`` or ``"rf"``.
+        takes: class of the devices it is made of.
     """
 
-    device: MemoryDevice
+    device: Device
 
     title: ClassVar[str]
-    binary: ClassVar[bool]
+    layers: ClassVar[str]
+    takes: ClassVar[type[Device]]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.device, MemoryDevice):
+        if not isinstance(self.device, self.takes):
             name, kind = type(self.device).__name__, getattr(self.device, "kind", "unknown")
             raise RefusedError(
-                f"{name} (kind {kind!r}) has no conductance that holds a weight, so it makes no {self.title}; "
-                "use a device of kind 'memory'"
+                f"{name} (kind {kind!r}) makes no {self.title}; use a device of kind {self.takes.kind!r}"
             )
         super().__post_init__()
+
+    @classmethod
+    def build(cls, device: Device, **values: Any) -> Self:
+        """Circuit from a device and plain values of its declared parameters."""
+        return cls(device=device, **values)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the weights read are -1 and +1."""
+        return self.layers == "binary"
 
     @abstractmethod
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
@@ -59,6 +70,73 @@ class Circuit(Parameterized, ABC):
     @abstractmethod
     def weights(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
         """Weights as read; with a generator, read noise and sense errors are drawn anew."""
+
+    @abstractmethod
+    def pulses_of(self, update: Update | OuterProducts) -> float:
+        """Drives of single devices that carrying out `update` takes; the expected number for stochastic trains."""
+
+    @abstractmethod
+    def pulses_to_program(self, state: State, target: torch.Tensor) -> float:
+        """Drives of single devices that writing `target` takes, about."""
+
+    @abstractmethod
+    def inference(self, out_features: int, in_features: int) -> Counts:
+        """Events of one matrix-vector product."""
+
+    @abstractmethod
+    def writing(self, pulses: float) -> Counts:
+        """Events of applying a number of device pulses."""
+
+    @abstractmethod
+    def prices(self) -> Mapping[str, Price]:
+        """Prices of the circuit's and its device's events."""
+
+    def parts(self) -> dict[str, Parameterized]:
+        """What the circuit is built of, by the prefix of its parameters' names: the devices and the circuit itself."""
+        return {"": self.device}
+
+    def imperfections(self) -> tuple[Imperfection, ...]:
+        """Imperfections of the devices and of the circuit around them."""
+        own = [i for prefix, part in self.parts().items() for i in _prefixed(prefix, part.imperfections())]
+        return (*own, *super().imperfections())
+
+    def all_values(self) -> dict[str, float]:
+        """Values of the parameters of circuit and devices, by the names that `imperfections` uses."""
+        own = {prefix + name: v for prefix, part in self.parts().items() for name, v in part.values().items()}
+        return {**own, **self.values()}
+
+    @abstractmethod
+    def with_part(self, prefix: str, part: Any) -> Self:
+        """Copy with one of `parts` replaced."""
+
+    def scaled(self, imperfection: str, factor: float) -> Self:
+        """Copy with one imperfection, of the devices or of the circuit, scaled: 0 is ideal."""
+        for prefix, part in self.parts().items():
+            name = imperfection.removeprefix(prefix)
+            if imperfection.startswith(prefix) and any(p.imperfection == name for p in part.parameters()):
+                return self.with_part(prefix, part.scaled(name, factor))
+        return super().scaled(imperfection, factor)
+
+    def only(self, *imperfections: str) -> Self:
+        """Copy that keeps the named imperfections of devices and circuit, and no other."""
+        kept = self
+        for found in self.imperfections():
+            if found.name not in imperfections:
+                kept = kept.without(found.name)
+        return kept
+
+
+@dataclass(frozen=True)
+class MemoryCircuit(Circuit, ABC):
+    """A circuit of memory devices: wanted changes become pulses, conductances become weights."""
+
+    device: MemoryDevice
+
+    takes: ClassVar[type[Device]] = MemoryDevice
+
+    def with_part(self, prefix: str, part: Any) -> Self:
+        """Copy with other devices."""
+        return dataclasses.replace(self, device=part)
 
     def pulse_weight(self, shape: tuple[int, ...] = ()) -> float:
         """Mean change of a weight by one pulse in mid-range, in a matrix or kernel of this shape."""
@@ -94,32 +172,11 @@ class Circuit(Parameterized, ABC):
         """
         return y
 
-    @abstractmethod
-    def inference(self, out_features: int, in_features: int) -> Counts:
-        """Events of one matrix-vector product."""
 
-    @abstractmethod
-    def writing(self, pulses: float) -> Counts:
-        """Events of applying a number of device pulses."""
-
-    @abstractmethod
-    def prices(self) -> Mapping[str, Price]:
-        """Prices of the circuit's and its device's events."""
-
-    def imperfections(self) -> tuple[Imperfection, ...]:
-        """Imperfections of the device and of the circuit around it."""
-        return (*self.device.imperfections(), *super().imperfections())
-
-    def scaled(self, imperfection: str, factor: float) -> Self:
-        """Copy with one imperfection, of the device or of the circuit, scaled: 0 is ideal."""
-        if any(p.imperfection == imperfection for p in self.device.parameters()):
-            return dataclasses.replace(self, device=self.device.scaled(imperfection, factor))
-        return super().scaled(imperfection, factor)
-
-    def only(self, *imperfections: str) -> Self:
-        """Copy that keeps the named imperfections of device and circuit, and no other."""
-        kept = self
-        for found in self.imperfections():
-            if found.name not in imperfections:
-                kept = kept.without(found.name)
-        return kept
+def _prefixed(prefix: str, found: tuple[Imperfection, ...]) -> list[Imperfection]:
+    if not prefix:
+        return list(found)
+    return [
+        Imperfection(prefix + i.name, tuple(dataclasses.replace(p, name=prefix + p.name) for p in i.parameters))
+        for i in found
+    ]

@@ -18,7 +18,7 @@ from nanoneurons.devices import State
 from nanoneurons.physics.pulse_trains import draw_counts
 
 from . import _converters as converters
-from ._circuit import Circuit
+from ._circuit import MemoryCircuit
 
 __all__ = ["Crossbar"]
 
@@ -32,7 +32,7 @@ def _number(default: float, unit: str, doc: str, low: float, high: float, source
 
 
 @dataclass(frozen=True)
-class Crossbar(Circuit):
+class Crossbar(MemoryCircuit):
     r"""Devices at the crossings of rows and columns; a column current is a weighted sum of row voltages.
 
     .. math::
@@ -89,7 +89,7 @@ class Crossbar(Circuit):
     read_time: float = _number(10e-9, "s", "length of a read", 0.0, 1.0, "usual value", verified=False)
 
     title: ClassVar[str] = "crossbar"
-    binary: ClassVar[bool] = False
+    layers: ClassVar[str] = "analog"
 
     def check(self) -> None:
         """Refuse a single device per weight where it can go one way only."""

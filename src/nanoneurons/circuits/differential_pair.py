@@ -18,7 +18,7 @@ from nanoneurons.core.random import draw_key, normal, uniform
 from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
 
-from ._circuit import Circuit
+from ._circuit import MemoryCircuit
 
 __all__ = ["DifferentialPair"]
 
@@ -27,7 +27,7 @@ _PAIR = "W = sign(R_BL - R_BLb): Majumdar et al., IEEE TED 2021 (arXiv 2107.0606
 
 
 @dataclass(frozen=True)
-class DifferentialPair(Circuit):
+class DifferentialPair(MemoryCircuit):
     r"""Two devices `plus` and `minus`; a pre-charge sense amplifier (PCSA) tells which conducts better.
 
     .. math:: W = \mathrm{sign}(\ln G_+ - \ln G_- + o_j + \xi)
@@ -64,7 +64,7 @@ class DifferentialPair(Circuit):
     )  # fmt: skip
 
     title: ClassVar[str] = "differential pair with pre-charge sense amplifier (2T2R)"
-    binary: ClassVar[bool] = True
+    layers: ClassVar[str] = "binary"
 
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
         """Fabricate both branches of a matrix of `shape` ``(*chips, out, in)`` and the amplifiers."""

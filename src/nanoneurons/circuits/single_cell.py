@@ -16,7 +16,7 @@ from nanoneurons.core.random import draw_key, normal
 from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
 
-from ._circuit import Circuit
+from ._circuit import MemoryCircuit
 
 __all__ = ["SingleCell"]
 
@@ -24,7 +24,7 @@ _PAPER = "1T1R reference of Bocquet et al., IEDM 2018 (arXiv 1902.02528)"
 
 
 @dataclass(frozen=True)
-class SingleCell(Circuit):
+class SingleCell(MemoryCircuit):
     r"""One device per weight; the weight is +1 where it conducts better than a reference.
 
     .. math:: W = \mathrm{sign}(\ln G - \ln G_{th} + \xi)
@@ -52,7 +52,7 @@ class SingleCell(Circuit):
     )  # fmt: skip
 
     title: ClassVar[str] = "single cell read against a threshold (1T1R)"
-    binary: ClassVar[bool] = True
+    layers: ClassVar[str] = "binary"
 
     def check(self) -> None:
         """Refuse devices that cannot be written back."""

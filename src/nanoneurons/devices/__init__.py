@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from ._catalogue import catalogue, get, presets
 from ._contract import ContractError, contract
-from ._device import Device, MemoryDevice, OscillatorDevice, State
+from ._device import Device, MemoryDevice, OscillatorDevice, ResonatorDevice, State
 
 __all__ = [
     "ContractError",
     "Device",
     "MemoryDevice",
     "OscillatorDevice",
+    "ResonatorDevice",
     "State",
     "catalogue",
     "contract",

@@ -143,6 +143,10 @@ class SpinTorqueOscillator(OscillatorDevice):
         low=1.0,
         high=1e7,
     )
+    emission: float = param(
+        1.23e-3, "1", doc="emitted power over p R I^2; gives what 11 mV in 50 ohm carry at the operating current",
+        source=_FIT, low=0.0, high=100.0,
+    )  # fmt: skip
     action: float = param(
         4.5e-27, "J s", doc="lambda, energy of unit power over its angular frequency; V M_0/gamma, twice if uniform",
         source="pi (187.5 nm)^2 6 nm of 1.2e6 A/m, size of the junctions of Torrejon et al. 2017; magnetisation chosen",
@@ -171,6 +175,12 @@ class SpinTorqueOscillator(OscillatorDevice):
             raise ParameterError(
                 f"operating_current = {self.operating_current:g} A must lie between threshold = {self.threshold:g} A "
                 f"and breakdown = {self.breakdown:g} A"
+            )
+        share = self.emission * float(self._power(torch.tensor(self.breakdown, dtype=torch.float64), self.threshold))
+        if share > 1:
+            raise ParameterError(
+                f"emission = {self.emission:g} would let it emit {share:.3g} times its dc power at breakdown; "
+                f"give {self.emission / share:.3g} or less"
             )
         if self.model == "auto-oscillator" and self.saturation != 1:
             raise ParameterError(
@@ -233,6 +243,20 @@ class SpinTorqueOscillator(OscillatorDevice):
         if self.model == "relaxation":
             return torch.full_like(current, self.time_constant)
         return self.oscillator().relaxation_time(current.double()).to(current.dtype)
+
+    def emitted_power(self, current: torch.Tensor, state: State | None = None) -> torch.Tensor:
+        """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own)."""
+        self.check_current(current)
+        threshold, gain = self.threshold, 1.0
+        if state is not None:
+            threshold = state["threshold"].to(current.dtype)
+            gain = (state["voltage"] / self.voltage_scale).to(current.dtype).square()
+        return self.emission * gain * self._power(current, threshold) * self.resistance * current.square()
+
+    def _power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:
+        """Stationary power, without the root of `_root_power`, whose slope at threshold is infinite."""
+        z = (current / threshold).clamp_min(1.0)
+        return (z - 1.0) / (self.saturation * z + self.nonlinear_damping)
 
     def _root_power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:
         return relaxation.settled(current / threshold, self.saturation, self.nonlinear_damping)

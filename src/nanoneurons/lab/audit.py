@@ -50,7 +50,7 @@ def run(
     dataset = data.load(study.task)
     setup.rule.accept(setup.circuit)
     network = networks.build(
-        study.network, kind=setup.rule.layers, circuit=setup.circuit, chips=None,
+        study.network, kind=setup.circuit.layers, circuit=setup.circuit, chips=None,
         shape=dataset.shape, classes=dataset.classes, seed=study.seed,
     )  # fmt: skip
     config = Config(study, dataset.sizes)

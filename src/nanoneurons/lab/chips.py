@@ -101,8 +101,11 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
         history = _fit(network, study, setup, task, progress)
     else:
         network.fabricate(generator_for(study.seed, "chips"))
-        source = _network(study, setup, task, None, None)
-        source.load_state_dict(_load_weights(folder))
+        source = _designed(study, setup, task, circuit)
+        if circuit.layers == "rf":  # what is known of the line belongs to the design, so each condition has its own
+            history = _fit(source, study, setup, task, progress)
+        else:
+            source.load_state_dict(_load_weights(folder))
         network.program(source, generator_for(study.seed, "program"))
     progress(0.99, "testing")
     noise = generator_for(study.seed, "test") if circuit.binary else None
@@ -164,13 +167,18 @@ def _network(
 ) -> networks.FeedForward:
     return networks.build(
         study.network,
-        kind=setup.rule.layers,
+        kind=setup.circuit.layers,
         circuit=circuit,
         chips=chips,
         shape=task.shape,
         classes=task.classes,
         seed=study.seed,
     )
+
+
+def _designed(study: Study, setup: Setup, task: Task, circuit: Circuit) -> networks.FeedForward:
+    """The network before fabrication: software, or nominal resonators, which need their circuit to mean anything."""
+    return _network(study, setup, task, circuit if circuit.layers == "rf" else None, None)
 
 
 def _fit(network, study: Study, setup: Setup, task: Task, progress) -> list[dict[str, Any]]:
@@ -189,7 +197,7 @@ def _fit(network, study: Study, setup: Setup, task: Task, progress) -> list[dict
 
 def _train_software(study: Study, setup: Setup, task: Task, folder: Path, progress) -> dict[str, Any]:
     """Train the network in software and keep its weights beside the rows."""
-    network = _network(study, setup, task, None, None)
+    network = _designed(study, setup, task, setup.circuit)
     history = _fit(network, study, setup, task, progress)
     content = safetensors.torch.save({k: v.contiguous() for k, v in network.state_dict().items()})
     write_atomic(folder / WEIGHTS, content)

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices import MemoryDevice
+from nanoneurons.devices import Device, MemoryDevice
 
 __all__ = ["response"]
 
 DEVICES, POINTS = 12, 40
 
 
-def response(device: MemoryDevice, seed: int) -> dict[str, Any] | None:
+def response(device: Device, seed: int) -> dict[str, Any] | None:
     """What `DEVICES` devices read while pulses come in; None for a device not driven in pulses.
 
     Graded devices that go both ways get pulses up and then as many down; those that go one way get them in
@@ -23,7 +23,7 @@ def response(device: MemoryDevice, seed: int) -> dict[str, Any] | None:
     Returns:
         ``pulses`` (cumulative), ``values`` (one list per device), ``unit``, ``what``.
     """
-    if not device.drive_unit.startswith("pulse"):
+    if not isinstance(device, MemoryDevice) or not device.drive_unit.startswith("pulse"):
         return None
     generator = generator_for(seed, "response")
     state = device.init((DEVICES, 1), generator)

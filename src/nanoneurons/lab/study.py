@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Setup", "Study", "toml"]
 
 SCHEMA = 1
-CIRCUITS = {"binary": "differential-pair", "analog": "crossbar"}
+CIRCUITS = {"binary": "differential-pair", "analog": "crossbar", "rf": "rf-chain"}
+KINDS = {"memory": ("analog", "binary"), "resonator": ("rf",)}  # layers that a kind of device makes
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
 QUICK_FACTORS = (0.0, 0.25, 0.5, 1.0)
 QUICK = {"epochs": 2, "train_samples": 1000, "test_samples": 1000}
@@ -138,8 +139,8 @@ class Study(BaseModel):
         from nanoneurons import circuits, devices, learning
 
         plain = devices.get(self.device)
-        if not isinstance(plain, devices.MemoryDevice):
-            raise RefusedError(_no_memory(self.device, plain.kind))
+        if not isinstance(plain, devices.MemoryDevice | devices.ResonatorDevice):
+            raise RefusedError(_no_weights(self.device, plain.kind))
         device = plain.replace(**_si(self.device_parameters, plain))
         rule_name = self.rule or device.default_rule
         rule_class = learning.catalogue[rule_name]
@@ -149,9 +150,21 @@ class Study(BaseModel):
                 f"{device.default_rule!r}, or see 'nanoneurons reproduce' for networks of {rule_class.trains}"
             )
         rule = rule_class(**_si(self.rule_parameters, rule_class))
-        circuit_name = self.circuit or CIRCUITS[rule.layers]
+        fitting = [kind for kind in rule.layers if kind in KINDS[device.kind]]
+        if not fitting:
+            raise RefusedError(
+                f"rule {rule_name!r} trains {' and '.join(rule.layers)} layers, but {self.device!r} is a device of "
+                f"kind {device.kind!r}; leave the rule out to take {device.default_rule!r}"
+            )
+        circuit_name = self.circuit or CIRCUITS[fitting[0]]
         circuit_class = circuits.catalogue[circuit_name]
-        circuit = circuit_class(device=device, **_si(self.circuit_parameters, circuit_class))
+        circuit = circuit_class.build(device, **_si(self.circuit_parameters, circuit_class))
+        if circuit.layers not in rule.layers:
+            rule.accept(circuit)  # most rules know why; else:
+            raise RefusedError(
+                f"rule {rule_name!r} trains {' and '.join(rule.layers)} layers, but the circuit {circuit_name!r} makes "
+                f"{circuit.layers} ones; leave one of the two out"
+            )
         small: dict[str, Any] = QUICK if self.quick else {}
         return Setup(
             circuit=circuit,
@@ -201,7 +214,7 @@ class Study(BaseModel):
         return type(self)(**{**self.model_dump(), **changed})
 
 
-def _no_memory(spec: str, kind: str) -> str:
+def _no_weights(spec: str, kind: str) -> str:
     instead = (
         "'nanoneurons reproduce' runs networks of oscillators"
         if kind == "oscillator"
@@ -209,7 +222,8 @@ def _no_memory(spec: str, kind: str) -> str:
     )
     plot = " --plot" if kind == "oscillator" else ""
     return (
-        f"an audit trains weights that are held in conductances, but {spec!r} is a device of kind {kind!r}; {instead}, "
+        f"an audit trains weights that are held in conductances or resonances, but {spec!r} is a device of kind "
+        f"{kind!r}; {instead}, "
         f"'nanoneurons devices {spec}{plot}' shows the device"
     )
 

@@ -87,7 +87,7 @@ def _parameters(circuit: Circuit, imperfection: Imperfection) -> list[dict[str, 
 
 
 def _value(circuit: Circuit, name: str) -> float:
-    return {**circuit.device.values(), **circuit.values()}[name]
+    return circuit.all_values()[name]
 
 
 def costliest(circuit: Circuit, tables: dict[str, np.ndarray]) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -14,10 +14,51 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.random import generator_for
 from nanoneurons.core.update import OuterProducts, Update
 
-__all__ = ["DeviceLayer"]
+__all__ = ["DeviceLayer", "DeviceModule"]
 
 
-class DeviceLayer(nn.Module):
+class DeviceModule(nn.Module):
+    """A module with devices: their states lie in buffers, so ``state_dict()`` *is* the chip."""
+
+    @property
+    def fabricated(self) -> bool:
+        """Whether there are devices."""
+        return any(name.startswith("device_") for name in self._buffers)
+
+    @property
+    def state(self) -> dict[str, torch.Tensor]:
+        """State of the devices, by name."""
+        return {
+            name.removeprefix("device_").replace("__", "."): value
+            for name, value in self._buffers.items()
+            if value is not None and name.startswith("device_")
+        }
+
+    def fabricate(self, generator: torch.Generator) -> None:
+        """Draw the devices of the chip(s)."""
+        raise NotImplementedError
+
+    def counts(self) -> Counts:
+        """Events of one inference, one chip."""
+        raise NotImplementedError
+
+    def _store(self, state: dict[str, torch.Tensor]) -> None:
+        for name, value in state.items():
+            key = "device_" + name.replace(".", "__")
+            if key in self._buffers:
+                self._buffers[key] = value
+            else:
+                self.register_buffer(key, value)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for key, value in state_dict.items():  # a saved chip brings its device states along
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix + "device_") and "." not in name and name not in self._buffers:
+                self.register_buffer(name, torch.empty_like(value))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class DeviceLayer(DeviceModule):
     """A weight matrix that may live in devices.
 
     Before `fabricate` the layer is software: `weight` is an ordinary trainable parameter. After it,
@@ -32,12 +73,17 @@ class DeviceLayer(nn.Module):
         seed: seed of the initial weights and of the layer's own noise stream.
 
     Attributes:
+        parameter_name: what the trained parameter is called; `weight` is it in any case.
+        twin: weights that the backward pass uses instead of those read, or None (see the rule ``physics-aware``).
         generator: stream of the noise drawn in forward passes.
         keep_factors: whether the backward pass stores `factors` (error and input vectors, a pair per product)
             instead of computing the gradient of the weights.
         errors: -1 and +1 to multiply onto the weights of the forward pass, or None (binary layers).
         pulses_applied: device pulses of programming and training so far, all chips together.
     """
+
+    parameter_name: ClassVar[str] = "weight"
+    weight: nn.Parameter
 
     def __init__(
         self, weight_shape: tuple[int, ...], bias: bool, circuit: Circuit | None, chips: int | None, seed: int
@@ -48,38 +94,28 @@ class DeviceLayer(nn.Module):
         self.circuit = circuit
         self.chips = chips
         lead = () if chips is None else (chips,)
-        bound = 1 / math.sqrt(math.prod(weight_shape[1:]))
         start = generator_for(seed, "init", *weight_shape)
-        init = (torch.rand(weight_shape, generator=start) * 2 - 1) * bound
-        self.weight = nn.Parameter(init.expand(*lead, *weight_shape).clone())
-        self.bias = nn.Parameter(torch.zeros(*lead, weight_shape[0])) if bias else None
+        weight, offset = self.initial(weight_shape, start)
+        setattr(self, self.parameter_name, nn.Parameter(weight.expand(*lead, *weight_shape).clone()))
+        self.bias = nn.Parameter(offset.expand(*lead, *offset.shape).clone()) if bias else None
+        self.twin: torch.Tensor | None = None
         self.generator = generator_for(seed, "noise", *weight_shape)
         self.keep_factors = False
         self.factors: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.pulses_applied = 0.0
         self.errors: torch.Tensor | None = None
 
-    @property
-    def fabricated(self) -> bool:
-        """Whether devices hold the weights."""
-        return any(name.startswith("device_") for name in self._buffers)
+    def initial(self, weight_shape: tuple[int, ...], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Initial weights and biases of one chip: uniform within one over the root of the fan-in, and zero."""
+        bound = 1 / math.sqrt(math.prod(weight_shape[1:]))
+        return (torch.rand(weight_shape, generator=generator) * 2 - 1) * bound, torch.zeros(weight_shape[0])
 
     @property
-    def state(self) -> dict[str, torch.Tensor]:
-        """State of the circuit, by name."""
-        return {
-            name.removeprefix("device_").replace("__", "."): value
-            for name, value in self._buffers.items()
-            if value is not None and name.startswith("device_")
-        }
-
-    def _store(self, state: dict[str, torch.Tensor]) -> None:
-        for name, value in state.items():
-            key = "device_" + name.replace(".", "__")
-            if key in self._buffers:
-                self._buffers[key] = value
-            else:
-                self.register_buffer(key, value)
+    def units(self) -> tuple[float, float]:
+        """Natural size of a weight and of a bias, which rules take as the unit of their steps."""
+        shape = self.weight.shape
+        fan_in = math.prod(shape[1 + len(shape) % 2 :])  # an odd number of axes means a leading chip axis
+        return 1 / math.sqrt(fan_in), 1.0
 
     def _wired(self) -> Circuit:
         if self.circuit is None:
@@ -109,6 +145,11 @@ class DeviceLayer(nn.Module):
         self.refresh()
 
     @torch.no_grad()
+    def move(self, change: torch.Tensor) -> None:
+        """Change the weights of a software layer."""
+        self.weight.add_(change)
+
+    @torch.no_grad()
     def refresh(self, generator: torch.Generator | None = None) -> None:
         """Read the devices into `weight`; with a generator, read errors are drawn anew."""
         self._require()
@@ -126,10 +167,3 @@ class DeviceLayer(nn.Module):
             math.prod(self.weight.shape[1 if self.chips is None else 2 :]),
         )
         return circuit.inference(out, fan_in)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        for key, value in state_dict.items():  # a saved chip brings its device states along
-            name = key.removeprefix(prefix)
-            if key.startswith(prefix + "device_") and "." not in name and name not in self._buffers:
-                self.register_buffer(name, torch.empty_like(value))
-        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -16,7 +16,8 @@ __all__ = ["AnalogConv2d", "AnalogLinear"]
 
 
 class _ArrayProduct(torch.autograd.Function):
-    """``x W^T + b`` as the array computes it; backward through its ideal twin (exact weights and inputs).
+    """``x W^T + b`` as the array computes it; backward through its ideal twin (exact inputs, and exact weights or those
+    of `layer.twin`).
 
     x ``(batch, in)`` or ``(chips, batch, in)``, weight ``(out, in)`` or ``(chips, out, in)``, bias ``(out,)``,
     ``(chips, out)`` or None; one operation in the graph, for small layers spend their time there. Backward hands the
@@ -27,7 +28,7 @@ class _ArrayProduct(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, layer: _AnalogLayer
     ) -> torch.Tensor:
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(x, weight if layer.twin is None else layer.twin.view(weight.shape))
         ctx.layer = layer
         return layer.array_product(x, weight, bias)
 
@@ -58,10 +59,11 @@ class _AnalogLayer(DeviceLayer):
     def __init__(
         self, weight_shape: tuple[int, ...], bias: bool, circuit: Circuit | None, chips: int | None, seed: int
     ) -> None:
-        if circuit is not None and circuit.binary:
+        if circuit is not None and circuit.layers != "analog":
+            holds = "reads -1 or +1" if circuit.binary else "holds resonances"
             raise RefusedError(
-                f"{type(self).__name__} needs graded weights, but a {circuit.title} reads -1 or +1; "
-                "use the circuit 'crossbar', or a binary layer"
+                f"{type(self).__name__} needs graded weights, but a {circuit.title} {holds}; "
+                "use the circuit 'crossbar', or a layer made for this circuit"
             )
         super().__init__(weight_shape, bias, circuit, chips, seed)
         self.noisy_reads = True

@@ -43,6 +43,11 @@ def convert(
     Raises:
         RefusedError: a layer has groups, dilation, a non-square kernel or another padding than zeros.
     """
+    if circuit.layers == "rf":
+        raise RefusedError(
+            "a chain of resonators takes powers and gives voltages, so it does not replace nn.Linear alone; build the "
+            "network of SpinDiodeLinear and SpinTorqueActivation, or by nanoneurons.networks.build(kind='rf')"
+        )
     converted = _convert(copy.deepcopy(model), circuit, chips, seed, "")
     if generator is not None:
         for layer in converted.modules():

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from nanoneurons.circuits import Circuit
+from nanoneurons.circuits import Circuit, MemoryCircuit
 from nanoneurons.core.errors import RefusedError
 
 from ._rule import RuleState
@@ -21,6 +21,11 @@ def require_graded(circuit: Circuit, rule: str) -> None:
         raise RefusedError(
             f"rule {rule!r} trains graded weights, but the circuit '{circuit.title}' reads -1 or +1; "
             "use the circuit 'crossbar', or a binary rule such as 'straight-through' or 'pulsed-adam'"
+        )
+    if not isinstance(circuit, MemoryCircuit):
+        raise RefusedError(
+            f"rule {rule!r} moves conductances by pulses, but the circuit '{circuit.title}' holds none; "
+            f"use {getattr(circuit.device, 'default_rule', 'backpropagation')!r}"
         )
     if not circuit.device.graded:
         raise RefusedError(

@@ -46,7 +46,7 @@ class LayerRule(Rule):
     Attributes:
         in_situ: True when the devices hold the weights during training (each chip is trained);
             False when software weights are trained once and then written to every chip.
-        layers: ``"binary"`` or ``"analog"``, the kind of layer the rule trains.
+        layers: kinds of layer the rule trains (``"binary"``, ``"analog"``, ``"rf"``), the usual one first.
         default_epochs: passes over the training set when a study does not say.
         default_batch: mini-batch size when a study does not say and the training set is large.
         default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
@@ -54,7 +54,7 @@ class LayerRule(Rule):
 
     trains: ClassVar[Literal["layers", "oscillators"]] = "layers"
     in_situ: ClassVar[bool]
-    layers: ClassVar[str]
+    layers: ClassVar[tuple[str, ...]]
     default_epochs: ClassVar[int]
     default_batch: ClassVar[int]
     default_updates: ClassVar[int]

@@ -41,7 +41,7 @@ class AnalogSgd(LayerRule):
 
     title: ClassVar[str] = "SGD by stochastic pulse trains, in the array"
     in_situ: ClassVar[bool] = True
-    layers: ClassVar[str] = "analog"
+    layers: ClassVar[tuple[str, ...]] = ("analog",)
     local: ClassVar[str] = "a device sees its own row's and column's pulses only; nothing is stored per weight"
     default_epochs: ClassVar[int] = 2
     default_batch: ClassVar[int] = 64

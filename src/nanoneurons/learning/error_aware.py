@@ -34,7 +34,7 @@ class ErrorAware(LayerRule):
 
     title: ClassVar[str] = "straight-through estimator with injected bit errors"
     in_situ: ClassVar[bool] = False
-    layers: ClassVar[str] = "binary"
+    layers: ClassVar[tuple[str, ...]] = ("binary",)
     local: ClassVar[str] = "nothing: training is digital, only the signs are written to the devices"
     default_epochs: ClassVar[int] = 10
     default_batch: ClassVar[int] = 200

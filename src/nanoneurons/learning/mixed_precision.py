@@ -38,7 +38,7 @@ class MixedPrecision(LayerRule):
 
     title: ClassVar[str] = "mixed precision: digital accumulator, whole pulses"
     in_situ: ClassVar[bool] = True
-    layers: ClassVar[str] = "analog"
+    layers: ClassVar[tuple[str, ...]] = ("analog",)
     local: ClassVar[str] = "one digital accumulator per weight beside the array"
     default_epochs: ClassVar[int] = 2
     default_batch: ClassVar[int] = 64

@@ -41,7 +41,7 @@ class PulsedAdam(LayerRule):
 
     title: ClassVar[str] = "Adam in pulses, the device is the hidden weight"
     in_situ: ClassVar[bool] = True
-    layers: ClassVar[str] = "binary"
+    layers: ClassVar[tuple[str, ...]] = ("binary",)
     local: ClassVar[str] = "two digital moments per weight beside the array; the weight itself is only in the devices"
     default_epochs: ClassVar[int] = 4
     default_batch: ClassVar[int] = 1000
@@ -67,7 +67,7 @@ class PulsedAdam(LayerRule):
     def accept(self, circuit: Circuit) -> None:
         """Needs binary read-out of devices whose small changes add up."""
         require_binary(circuit, "pulsed-adam")
-        if not circuit.device.graded:
+        if not getattr(circuit.device, "graded", False):
             raise RefusedError(
                 f"rule 'pulsed-adam' adds up pulses in the device, but {circuit.device.title} has no intermediate "
                 "states; use 'straight-through' or 'error-aware'"

@@ -31,7 +31,7 @@ class StraightThrough(LayerRule):
 
     title: ClassVar[str] = "straight-through estimator, digital hidden weights"
     in_situ: ClassVar[bool] = False
-    layers: ClassVar[str] = "binary"
+    layers: ClassVar[tuple[str, ...]] = ("binary",)
     local: ClassVar[str] = "nothing: training is digital, only the signs are written to the devices"
     default_epochs: ClassVar[int] = 10
     default_batch: ClassVar[int] = 200

@@ -12,7 +12,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import StudyError
 from nanoneurons.core.random import generator_for
-from nanoneurons.layers._layer import DeviceLayer
+from nanoneurons.layers._layer import DeviceLayer, DeviceModule
 from nanoneurons.layers.binary import BinaryConv2d, BinaryLinear, SignActivation
 from nanoneurons.layers.chipwise import ChipBatchNorm, EachChip, FlattenInput
 
@@ -29,10 +29,15 @@ class FeedForward(nn.Sequential):
         """Layers whose weights live, or can live, in devices."""
         return [m for m in self.modules() if isinstance(m, DeviceLayer)]
 
+    @property
+    def device_modules(self) -> list[DeviceModule]:
+        """Every module with devices: those layers, and neurons."""
+        return [m for m in self.modules() if isinstance(m, DeviceModule)]
+
     def fabricate(self, generator: torch.Generator) -> None:
-        """Draw the devices of every layer."""
-        for layer in self.device_layers:
-            layer.fabricate(generator)
+        """Draw the devices of every layer and of every neuron."""
+        for module in self.device_modules:
+            module.fabricate(generator)
 
     def program_initial(self, generator: torch.Generator) -> None:
         """Fabricate, then write the initial software weights into analogue devices.
@@ -40,7 +45,10 @@ class FeedForward(nn.Sequential):
         Fresh analogue devices hold whatever they came with, far too much for a network of many inputs;
         binary read-outs start as they are, since any sign is as good as another.
         """
-        for layer in self.device_layers:
+        for layer in self.device_modules:
+            if not isinstance(layer, DeviceLayer):
+                layer.fabricate(generator)
+                continue
             initial = layer.weight.detach().clone()
             layer.fabricate(generator)
             if layer.circuit is not None and not layer.circuit.binary:
@@ -70,8 +78,8 @@ class FeedForward(nn.Sequential):
     def inference_counts(self) -> Counts:
         """Events of classifying one sample on one chip."""
         total = Counts()
-        for layer in self.device_layers:
-            total = total + layer.counts()
+        for module in self.device_modules:
+            total = total + module.counts()
         return total
 
 
@@ -91,9 +99,9 @@ def build(
         spec: ``784-512-10`` (dense sizes, the first the input, the last the classes),
             ``3x32x32-64c3-64c3-mp2-256-10`` (input, convolutions ``<channels>c<kernel>`` with same-size
             zero padding, ``mp<k>`` max-pooling, dense sizes), or ``auto`` (one hidden layer).
-        kind: ``"binary"`` (binary layers, batch normalisation, sign activations) or ``"analog"``
-            (analog layers, ReLU).
-        circuit: circuit of every device layer; None for software.
+        kind: ``"binary"`` (binary layers, batch normalisation, sign activations), ``"analog"``
+            (analog layers, ReLU) or ``"rf"`` (chains of resonators, oscillators; inputs from 0 up become powers).
+        circuit: circuit of every device layer; None for software (resonators always have one: it says what they weigh).
         chips: chips side by side, or None.
         shape: shape of one sample.
         classes: number of classes.
@@ -124,6 +132,10 @@ def build(
         raise StudyError(f"network {spec!r} must end with the {classes} classes of this task, ...-{classes}")
     if any(size == 0 for token in tokens for size in token.values()):
         raise StudyError(f"network {spec!r} has a layer of size zero")
+    if kind == "rf":
+        from ._rf_modules import rf_modules
+
+        return FeedForward(*rf_modules(spec, tokens, circuit, chips, shape, convolutional, seed))
     return FeedForward(*_modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed))
 
 

@@ -13,16 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nanoneurons.devices._device import Device, MemoryDevice, OscillatorDevice
+from nanoneurons.devices._device import Device, MemoryDevice, OscillatorDevice, ResonatorDevice
 
 from ._common import ContractError
 from .general import GENERAL
 from .memory import MEMORY
 from .oscillator import OSCILLATOR
+from .resonator import RESONATOR
 
 __all__ = ["ContractError", "contract"]
 
-_KINDS: dict[type[Device], tuple[Callable[[Any], None], ...]] = {MemoryDevice: MEMORY, OscillatorDevice: OSCILLATOR}
+_KINDS: dict[type[Device], tuple[Callable[[Any], None], ...]] = {
+    MemoryDevice: MEMORY,
+    OscillatorDevice: OSCILLATOR,
+    ResonatorDevice: RESONATOR,
+}
 
 
 def contract(device: Device) -> tuple[Callable[[Any], None], ...]:
