@@ -155,8 +155,14 @@ class RfChain(Circuit):
                     f"tone {index} at {f:g} Hz lies outside the tuning range {low:g} to {high:g} Hz of the "
                     f"{self.device.title}; move the band (band_low, band_high) or take another device"
                 )
-        if len(tones) != len(torch.unique(tones)):
-            raise ParameterError("two tones, and so two resonators, stand on one frequency; give distinct frequencies")
+        order = tones.float().sort()  # single precision is what layers and devices hold
+        twice = (order.values.diff() == 0).nonzero()
+        if len(twice):
+            one, two = sorted(order.indices[int(twice[0]) :][:2].tolist())
+            raise ParameterError(
+                f"tones {one} and {two}, and so two resonators, stand on one frequency, {float(tones[one]):.9g} Hz; "
+                "give distinct frequencies"
+            )
 
     @property
     def middle(self) -> float:

@@ -177,8 +177,10 @@ class SpinDiode(ResonatorDevice):
     def detected(self, power: torch.Tensor) -> torch.Tensor:
         """g(P) in W."""
         value = power
-        if self.exponent != 1:
-            value = self.reference_power * (power / self.reference_power) ** self.exponent
+        if self.exponent != 1:  # the slope at zero power, infinite below a square law, is left out: it would make NaN
+            lit = power > 0
+            relative = torch.where(lit, power / self.reference_power, 1.0)
+            value = torch.where(lit, self.reference_power * relative**self.exponent, 0.0)
         return value / (1 + self.compression * power) if self.compression else value
 
     def noise_voltage(self) -> float:

@@ -245,13 +245,19 @@ class SpinTorqueOscillator(OscillatorDevice):
         return self.oscillator().relaxation_time(current.double()).to(current.dtype)
 
     def emitted_power(self, current: torch.Tensor, state: State | None = None) -> torch.Tensor:
-        """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own)."""
+        """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own).
+
+        A device whose gain would emit more than its dc power emits that.
+        """
         self.check_current(current)
         threshold, gain = self.threshold, 1.0
         if state is not None:
             threshold = state["threshold"].to(current.dtype)
             gain = (state["voltage"] / self.voltage_scale).to(current.dtype).square()
-        return self.emission * gain * self._power(current, threshold) * self.resistance * current.square()
+        share = self.emission * gain * self._power(current, threshold)
+        if state is not None:  # the nominal device has been checked
+            share = share.clamp(max=1.0)
+        return share * self.resistance * current.square()
 
     def _power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:
         """Stationary power, without the root of `_root_power`, whose slope at threshold is infinite."""

@@ -160,6 +160,11 @@ class RfLayer(DeviceLayer):
                 f"{name} listens to {count} tones, but the spectrum has shape {tuple(power.shape)}; give "
                 f"(batch, {count}), one power per tone"
             )
+        if self.chips is not None and power.dim() == 3 and power.shape[0] not in (1, self.chips):
+            raise ParameterError(
+                f"{name} has {self.chips} chips, but the spectra come for {power.shape[0]}; give (batch, {count}), the "
+                f"same for every chip, or ({self.chips}, batch, {count})"
+            )
         low, high = torch.aminmax(power.detach()) if power.numel() else (power.new_zeros(()), power.new_zeros(()))
         if not (low >= 0 and torch.isfinite(high)):  # also True for NaN
             what = "not finite" if not torch.isfinite(power).all() else f"negative ({float(low):g} W)"

@@ -19,11 +19,13 @@ Source: Leroux et al., Phys. Rev. Applied 15, 034067 (2021); the derivative is o
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numba
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 __all__ = ["chain_matrix"]
 
@@ -46,7 +48,7 @@ def chain_matrix(
         coefficient: weight of a resonator's largest dispersive response, sign included; broadcasts to `resonance`.
         symmetric: height of the symmetric response over that of the dispersive one.
 
-    Only `resonance` gets a gradient; tones, damping and coefficients are those of a given chip.
+    Only `resonance` gets a gradient, a first one; tones, damping and coefficients are those of a given chip.
     """
     return _ChainMatrix.apply(resonance, tones, damping, coefficient, symmetric)  # type: ignore[no-any-return]
 
@@ -58,19 +60,21 @@ class _ChainMatrix(torch.autograd.Function):
         chains, resonators = resonance.shape[-2:]
         count = tones.shape[-1]
         like = {"dtype": resonance.dtype, "device": resonance.device}
-        # Tones in the middle of the band are 1, so that squares and their products keep away from overflow.
-        scale = 1.0 / tones.detach().double().mean()
+        # Tones in the middle of the band are about 1, so that squares and their products keep away from overflow; a
+        # power of two rounds nothing, so a chip's weights do not depend on the tones of the chips beside it.
+        scale = 2.0 ** -round(math.log2(float(tones.detach().double().mean())))
         batch = (chips.numel(), chains, resonators)
-        f = (resonance.detach().double() * scale).to(**like).reshape(batch)
+        f = (resonance.detach() * scale).reshape(batch)
         tone = (tones.double() * scale).to(**like).expand(*chips, count).reshape(batch[0], count).contiguous()
         alpha = torch.as_tensor(damping, **like).expand(resonance.shape).reshape(batch)
         c = torch.as_tensor(coefficient, **like).expand(resonance.shape).reshape(batch)
         ctx.save_for_backward(f, tone, alpha, c)
-        ctx.symmetric, ctx.scale, ctx.shape = symmetric, float(scale), resonance.shape
+        ctx.symmetric, ctx.scale, ctx.shape = symmetric, scale, resonance.shape
         out = _sums(f, tone, alpha, c, symmetric)
         return out.reshape(*chips, chains, count)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (wanted,) = grads
         f, tone, alpha, c = ctx.saved_tensors
