@@ -96,6 +96,22 @@ def forgetful(self, state, drive, dt, generator):
     )
 
 
+def perpetual(self, current, state=None):
+    return torch.where(current > self.threshold_current(), 1.01, 0.0) * self.dc_power(current)
+
+
+def leaky(self, current, state=None):
+    return 1e-6 + super(type(self), self).emitted_power(current, state)
+
+
+def lucky_devices(self, current, state=None):
+    return (1e-6 if state is None else 2.0) * perpetual(self, current)
+
+
+def ohmic(self, current):
+    return 100.0 * current.square()
+
+
 def quarter(self, state, generator=None):
     return 0.01 * state["power"].abs() ** 0.25
 
@@ -112,6 +128,9 @@ BROKEN = [
     ("NoThreshold", {"amplitude": lasting_amplitude}, "amplitude_starts_at_threshold"),
     ("Saturates", {"amplitude": saturated_amplitude}, "amplitude_starts_at_threshold"),
     ("RunsBackwards", {"relaxation_time": signed_time}, "relaxation_time_is_positive"),
+    ("Perpetual", {"dc_power": ohmic, "emitted_power": perpetual}, "emits_no_more_than_it_takes"),
+    ("LuckyDevices", {"dc_power": ohmic, "emitted_power": lucky_devices}, "emits_no_more_than_it_takes"),
+    ("Leaky", {"emitted_power": leaky}, "emits_no_more_than_it_takes"),
     ("TakesAnything", {"check_current": silent}, "bad_currents_are_refused"),
     ("Vague", {"check_current": vague}, "bad_currents_are_refused"),
     ("BurnsThrough", {"check_current": only_nan}, "bad_currents_are_refused"),

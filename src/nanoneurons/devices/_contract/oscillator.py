@@ -67,6 +67,20 @@ def relaxation_time_is_positive(device: OscillatorDevice) -> None:
     require(bool(torch.isfinite(time[off]).all()), device, "a relaxation time away from threshold is not finite")
 
 
+def emits_no_more_than_it_takes(device: OscillatorDevice) -> None:
+    """Emitted power is 0 without oscillation, and never above the dc power, also of spread devices."""
+    current = _grid(device)
+    emitted, taken = device.emitted_power(current), device.dc_power(current)
+    require(bool((emitted >= 0).all()), device, "emits a negative power")
+    silent = emitted[current < (1 - ROUNDING) * device.threshold_current()]
+    require(bool((silent == 0).all()), device, "emits below threshold")
+    cells = torch.full(CELLS, device.current_range()[1], dtype=torch.float64)
+    ours = device.emitted_power(cells, fresh(device, CELLS)), device.dc_power(cells)
+    for given, drawn in ((emitted, taken), ours):  # drawn is NaN, and nothing is above it, without a resistance
+        beyond = bool((given > (1 + ROUNDING) * drawn).any())
+        require(not beyond, device, "emits more power than it takes from the supply")
+
+
 def bad_currents_are_refused(device: OscillatorDevice) -> None:
     """NaN and currents beyond breakdown are refused before work, naming current, index and limit."""
     limit = device.current_range()[1]
@@ -200,6 +214,7 @@ OSCILLATOR: tuple[Callable[[OscillatorDevice], None], ...] = (
     closed_forms_hold_up_to_breakdown,
     amplitude_starts_at_threshold,
     relaxation_time_is_positive,
+    emits_no_more_than_it_takes,
     bad_currents_are_refused,
     no_time_no_change,
     two_half_steps_are_one,
