@@ -83,8 +83,12 @@ class _ChainMatrix(torch.autograd.Function):
         return slope.mul_(ctx.scale).reshape(ctx.shape), None, None, None, None
 
 
+def _on_cpu(t: torch.Tensor) -> bool:
+    return t.device.type == "cpu"
+
+
 def _sums(f, tone, alpha, c, symmetric: float) -> torch.Tensor:
-    if f.device.type == "cpu":
+    if _on_cpu(f):
         out = np.zeros((*f.shape[:2], tone.shape[1]), f.numpy().dtype)
         _fill_sums(*(_array(t) for t in (f, tone, alpha, c)), f.numpy().dtype.type(symmetric), out)
         return torch.from_numpy(out)
@@ -95,7 +99,7 @@ def _sums(f, tone, alpha, c, symmetric: float) -> torch.Tensor:
 
 
 def _slopes(f, tone, alpha, c, symmetric: float, wanted: torch.Tensor) -> torch.Tensor:
-    if f.device.type == "cpu":
+    if _on_cpu(f):
         out = np.zeros(f.shape, f.numpy().dtype)
         args = (_array(t) for t in (f, tone, alpha, c))
         _fill_slopes(*args, f.numpy().dtype.type(symmetric), _array(wanted), out)
