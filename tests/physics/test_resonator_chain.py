@@ -190,7 +190,7 @@ def test_narrow_lines_keep_in_range_in_single_precision():
     found.sum().backward()
     assert bool(torch.isfinite(found).all())
     assert bool(torch.isfinite(resonance.grad).all())
-    # the tone stands one half linewidth below; rounding of f over the linewidth: 6e-8 / 1e-5, second order at the extreme
+    # the tone stands one half linewidth below; f is rounded by 6e-8 / 1e-5 of it, which is second order at an extreme
     torch.testing.assert_close(found.diagonal(dim1=0, dim2=1), -torch.ones(2), rtol=0, atol=1e-3)
 
 

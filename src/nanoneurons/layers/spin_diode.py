@@ -138,6 +138,8 @@ class RfLayer(DeviceLayer):
         return overwrite(self._product(seen, self.ideal_matrix()), physical)
 
     def _product(self, seen: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        if matrix.dim() == 3:  # one product per chip whatever is shared, so that its rounding is that of the chip alone
+            seen = seen.expand(matrix.shape[0], *seen.shape[-2:])
         voltage = torch.matmul(seen, matrix.transpose(-2, -1))
         return voltage if self.bias is None else voltage + self.bias.unsqueeze(-2)
 
