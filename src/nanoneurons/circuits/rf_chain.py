@@ -37,7 +37,7 @@ from nanoneurons.core.random import draw_key, normal
 from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import Device, OscillatorDevice, ResonatorDevice, State
 from nanoneurons.physics.resonator_chain import chain_matrix
-from nanoneurons.physics.spin_diode import plan_frequencies
+from nanoneurons.physics.spin_diode import plan_frequencies, rectified
 
 from . import _rf_energy
 from ._circuit import Circuit
@@ -188,15 +188,25 @@ class RfChain(Circuit):
 
     # -- weights --------------------------------------------------------------------------------------
 
-    def matrix(self, resonance: torch.Tensor, tones: torch.Tensor, state: State | None = None) -> torch.Tensor:
+    def matrix(
+        self,
+        resonance: torch.Tensor,
+        tones: torch.Tensor,
+        state: State | None = None,
+        present: torch.Tensor | None = None,
+        own: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Weights in V/W of every tone in every chain, ``(*chips, chains, tones)``, differentiable in `resonance`.
 
         Args:
             resonance: Hz, ``(*chips, chains, resonators)``.
             tones: Hz, ``(tones,)`` or ``(*chips, tones)``.
             state: own damping and sensitivity of the resonators; the nominal ones without it.
+            present: 0 where a chain lacks a resonator, else 1, ``(chains, resonators)``; all present without it.
+            own: number of the tone that a resonator is meant for, ``(chains, resonators)``; the k-th tone without it.
         """
         device, sign = self.device, self.sign(resonance.shape[-1], resonance)
+        sign = sign if present is None else sign * present.to(sign)
         damping: torch.Tensor | float = device.nominal_damping
         strength = sign * (device.nominal_sensitivity * self.transmission)
         if state is not None:
@@ -204,13 +214,16 @@ class RfChain(Circuit):
             strength = sign * self.transmission * state["sensitivity"].to(resonance)
         if self.crosstalk == 1:
             return chain_matrix(resonance, tones, damping, strength, device.symmetric_share)
-        if resonance.shape[-1] != tones.shape[-1]:
+        if own is None and resonance.shape[-1] != tones.shape[-1]:
             raise RefusedError(
                 f"crosstalk = {self.crosstalk:g} needs one resonator per tone, but a chain has {resonance.shape[-1]} "
                 f"resonators and {tones.shape[-1]} tones; leave crosstalk at 1"
             )
-        x = (tones.to(resonance).unsqueeze(-2) - resonance) / (damping * resonance)
-        alone = strength * (2 * x + device.symmetric_share) / (1 + x * x)
+        meant = tones.to(resonance).unsqueeze(-2) if own is None else tones.to(resonance)[..., own]
+        alone = strength * rectified(meant, resonance, damping, device.symmetric_share)
+        if own is not None:
+            shape = (*resonance.shape[:-1], tones.shape[-1])
+            alone = alone.new_zeros(shape).scatter_add(-1, own.expand(alone.shape), alone)
         if self.crosstalk == 0:
             return alone
         every = chain_matrix(resonance, tones, damping, strength, device.symmetric_share)
@@ -229,17 +242,19 @@ class RfChain(Circuit):
         tones: torch.Tensor,
         oscillators: bool,
         generator: torch.Generator,
+        chips: tuple[int, ...] | None = None,
     ) -> State:
         """Fabricate chains for given tones.
 
         Args:
-            centres: nominal resonances in Hz, ``(resonators,)``.
+            centres: nominal resonances in Hz, ``(resonators,)`` or whatever broadcasts to `shape`.
             tones: nominal tones in Hz, ``(tones,)``.
             oscillators: whether the tones come from neurons, each with its own frequency, or from a clean source.
+            chips: leading axes of `shape` that count chips; all but the last two when not given.
         """
         state = self.device.init(shape, generator)
         nominal = centres.to(state["nominal"]).expand(shape).clone()
-        arriving = tones.float().expand(*shape[:-2], len(tones)).clone()
+        arriving = tones.float().expand(*(shape[:-2] if chips is None else chips), len(tones)).clone()
         spread = getattr(self.neuron, "frequency_spread", 0.0) if oscillators else 0.0
         if spread:
             noise = normal(draw_key(generator), tuple(arriving.shape), 0, generator.device)

@@ -12,12 +12,13 @@ from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import draw_key, normal
+from nanoneurons.devices import State
 from nanoneurons.devices.spin_diode import SpinDiode
 
 from ._layer import DeviceLayer
 from ._twin import overwrite
 
-__all__ = ["RfLayer", "SpinDiodeLinear"]
+__all__ = ["RfLayer", "SpinDiodeLinear", "rf_chain"]
 
 
 class RfLayer(DeviceLayer):
@@ -51,7 +52,7 @@ class RfLayer(DeviceLayer):
         seed: int,
         sources: Literal["generator", "oscillators"] = "generator",
     ) -> None:
-        wired = _rf(circuit)
+        wired = rf_chain(circuit)
         wired.check_tones(tones)
         wired.check_tones(centres)
         self._start = (wired, centres)
@@ -61,7 +62,7 @@ class RfLayer(DeviceLayer):
         self.sources = sources
         self.gradient: Literal["own", "ideal"] = "own"
         self.noisy_reads = True
-        self.imagined: dict[str, torch.Tensor] | None = None
+        self.imagined: State | None = None
         self.register_buffer("tones", tones.float(), persistent=False)
         self.register_buffer("centres", centres.float(), persistent=False)
 
@@ -81,7 +82,7 @@ class RfLayer(DeviceLayer):
     @property
     def chain(self) -> RfChain:
         """The circuit."""
-        return _rf(self.circuit)
+        return rf_chain(self.circuit)
 
     @property
     def units(self) -> tuple[float, float]:
@@ -91,22 +92,24 @@ class RfLayer(DeviceLayer):
     @torch.no_grad()
     def fabricate(self, generator: torch.Generator) -> None:
         """Draw the resonators of the chip(s), and the frequencies of the oscillators that feed them."""
-        shape = tuple(self.resonance.shape)
-        fed = self.sources == "oscillators"
-        self._store(self.chain.fabricate(shape, self.centres, self.tones, fed, generator))
+        self._store(self._fabricated(self.chain, generator))
         self.refresh()
+
+    def _fabricated(self, chain: RfChain, generator: torch.Generator) -> State:
+        fed = self.sources == "oscillators"
+        return chain.fabricate(tuple(self.resonance.shape), self.centres, self.tones, fed, generator)
 
     @torch.no_grad()
     def imagine(self, share: float, generator: torch.Generator | None) -> None:
         """Compute with a virtual chip that carries `share` of the declared spreads; with 0, as designed again."""
         self.imagined = None
         if share and generator is not None:
-            chain, fed = self.chain, self.sources == "oscillators"
+            chain = self.chain
             for found in chain.device.imperfections():
                 chain = chain.scaled(found.name, share)
             if any(i.name == "neuron_device_to_device" for i in chain.imperfections()):
                 chain = chain.scaled("neuron_device_to_device", share)
-            self.imagined = chain.fabricate(tuple(self.resonance.shape), self.centres, self.tones, fed, generator)
+            self.imagined = self._fabricated(chain, generator)
 
     @torch.no_grad()
     def move(self, change: torch.Tensor) -> None:
@@ -117,38 +120,48 @@ class RfLayer(DeviceLayer):
 
     def matrix(self) -> torch.Tensor:
         """Weights in V/W of the chip, or of the ideal device before fabrication, ``(*chips, chains, tones)``."""
-        state = self.state if self.fabricated else self.imagined
-        if state is None:
-            return self.ideal_matrix()
-        own = self.resonance + (state["nominal"] * state["deviation"]).to(self.resonance)
-        return self.chain.matrix(own, state["tones"], state)
+        return self._matrix(self._held())
 
     def ideal_matrix(self) -> torch.Tensor:
         """Weights in V/W of nominal devices with the resonances asked for."""
-        return self.chain.matrix(self.resonance, self.tones)
+        return self._matrix(None)
+
+    def _held(self) -> State | None:
+        return self.state if self.fabricated else self.imagined
+
+    def _matrix(self, state: State | None) -> torch.Tensor:
+        if state is None:
+            return self.chain.matrix(self.resonance, self.tones)
+        own = self.resonance + (state["nominal"] * state["deviation"]).to(self.resonance)
+        return self.chain.matrix(own, state["tones"], state)
 
     def weigh(self, power: torch.Tensor) -> torch.Tensor:
         """Voltages, ``(*chips, batch, chains)``, of powers in W, ``(batch, tones)`` with or without a chip axis."""
         self.check_power(power)
         seen = self.chain.device.detected(power)
         if not (self.fabricated and self.gradient == "ideal" and torch.is_grad_enabled()):
-            return self._noisy(self._product(seen, self.matrix()))
+            return self._noisy(self._voltage(seen, self._held()))
         with torch.no_grad():
-            physical = self._noisy(self._product(seen.detach(), self.matrix()))
-        return overwrite(self._product(seen, self.ideal_matrix()), physical)
+            physical = self._noisy(self._voltage(seen.detach(), self._held()))
+        return overwrite(self._voltage(seen, None), physical)
 
-    def _product(self, seen: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    def _voltage(self, seen: torch.Tensor, state: State | None) -> torch.Tensor:
+        matrix = self._matrix(state)
         if matrix.dim() == 3:  # one product per chip whatever is shared, so that its rounding is that of the chip alone
             seen = seen.expand(matrix.shape[0], *seen.shape[-2:])
         voltage = torch.matmul(seen, matrix.transpose(-2, -1))
         return voltage if self.bias is None else voltage + self.bias.unsqueeze(-2)
 
     def _noisy(self, voltage: torch.Tensor) -> torch.Tensor:
-        sigma = self.chain.device.noise_voltage() * math.sqrt(self.resonance.shape[-1])
+        sigma = self.chain.device.noise_voltage()
         if not (self.fabricated and self.noisy_reads and sigma):
             return voltage
         noise = normal(draw_key(self.generator), tuple(voltage.shape), 0, voltage.device)
-        return voltage + sigma * noise.to(voltage.dtype)
+        return voltage + (sigma * self._in_series().sqrt() * noise).to(voltage.dtype)
+
+    def _in_series(self) -> torch.Tensor:
+        """Resonators of a chain, shaped to broadcast to the voltages."""
+        return torch.tensor(float(self.resonance.shape[-1]), device=self.resonance.device)
 
     def check_power(self, power: torch.Tensor) -> None:
         """Refuse powers of the wrong number, negative or not finite.
@@ -167,6 +180,10 @@ class RfLayer(DeviceLayer):
                 f"{name} has {self.chips} chips, but the spectra come for {power.shape[0]}; give (batch, {count}), the "
                 f"same for every chip, or ({self.chips}, batch, {count})"
             )
+        self._check_values(power)
+
+    def _check_values(self, power: torch.Tensor) -> None:
+        name = type(self).__name__
         low, high = torch.aminmax(power.detach()) if power.numel() else (power.new_zeros(()), power.new_zeros(()))
         if not (low >= 0 and torch.isfinite(high)):  # also True for NaN
             what = "not finite" if not torch.isfinite(power).all() else f"negative ({float(low):g} W)"
@@ -209,7 +226,7 @@ class SpinDiodeLinear(RfLayer):
         resonators: torch.Tensor | None = None,
         sources: Literal["generator", "oscillators"] = "generator",
     ) -> None:
-        wired = _rf(circuit)
+        wired = rf_chain(circuit)
         heard = wired.tones(in_features) if tones is None else torch.as_tensor(tones, dtype=torch.float64)
         if heard.shape != (in_features,):
             raise ParameterError(f"{in_features} inputs need as many tones, not a tensor of shape {tuple(heard.shape)}")
@@ -226,7 +243,12 @@ class SpinDiodeLinear(RfLayer):
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, chips={self.chips}"
 
 
-def _rf(circuit: object) -> RfChain:
+def rf_chain(circuit: object) -> RfChain:
+    """The circuit of a layer of resonators: that given, or the default one.
+
+    Raises:
+        RefusedError: a circuit of another kind.
+    """
     if circuit is None:
         return RfChain(SpinDiode())
     if not isinstance(circuit, RfChain):

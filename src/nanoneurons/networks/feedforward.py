@@ -154,7 +154,7 @@ def _modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed) -> 
     for position, token in enumerate(tokens):
         last = position == len(tokens) - 1
         if "pool" in token:
-            where = _pooled(spec, where, token["pool"])
+            where = pooled(spec, where, token["pool"])
             if not (position and "channels" in tokens[position - 1]):  # else it already stands behind its convolution
                 modules.append(EachChip(nn.MaxPool2d(token["pool"]), 3))
             continue
@@ -187,7 +187,12 @@ def _modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed) -> 
     return modules
 
 
-def _pooled(spec: str, where: tuple[int, ...], k: int) -> tuple[int, ...]:
+def pooled(spec: str, where: tuple[int, ...], k: int) -> tuple[int, ...]:
+    """Shape of a feature map after pooling.
+
+    Raises:
+        StudyError: no feature map, or one smaller than the pool.
+    """
     if len(where) != 3 or min(where[1:]) < k:
         raise StudyError(f"network {spec!r}: mp{k} does not fit a feature map of {'x'.join(map(str, where))}")
     return where[0], where[1] // k, where[2] // k

@@ -66,7 +66,7 @@ def plan_frequencies(count: int, low: float, high: float, plan: Plan) -> torch.T
     if plan == "linear":
         return low + (high - low) * share
     if plan == "geometric":
-        return low * torch.exp(math.log(high / low) * share)
+        return (low * torch.exp(math.log(high / low) * share)).clamp(low, high)  # rounding must not leave the band
     raise ParameterError(f"plan must be 'linear' or 'geometric', not {plan!r}")
 
 
