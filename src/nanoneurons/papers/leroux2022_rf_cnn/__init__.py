@@ -1,0 +1,1 @@
+"""Leroux et al. 2022: convolutional networks of radio-frequency spintronic devices."""

@@ -1,0 +1,172 @@
+"""The networks: kernels of resonators between layers of oscillators, and the same in software."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nanoneurons import devices
+from nanoneurons.circuits.rf_chain import RfChain
+from nanoneurons.devices import OscillatorDevice
+from nanoneurons.devices.spin_diode import SpinDiode
+from nanoneurons.layers.analog import AnalogConv2d, AnalogLinear
+from nanoneurons.layers.chipwise import EachChip, FlattenInput
+from nanoneurons.layers.spin_diode import SpinDiodeLinear
+from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
+from nanoneurons.layers.spin_torque import PowerInput, SpinTorqueActivation, VoltageReadout
+from nanoneurons.networks import FeedForward
+
+__all__ = ["LAYOUTS", "Design", "assemble", "counts", "scales_of", "software"]
+
+LAYOUTS = {  # layout and what a chain hears
+    "sequential": ("sequential", "all"),
+    "parallel-line": ("parallel", "all"),
+    "parallel-field": ("parallel", "field"),
+}
+IMAGE, CLASSES, POOL = (28, 28), 10, 2
+_START = 1.43  # initial spread of a resonance in half linewidths times the root of the resonators, as Ross et al. 2023
+
+
+@dataclass(frozen=True)
+class Design:
+    """What all networks of a run share.
+
+    Attributes:
+        channels: channels of each convolution.
+        kernel: rows and columns of its kernel.
+        damping: half linewidth over resonance.
+        band: lowest and highest tone in Hz, of every layer.
+        span: clamp of the oscillators, in standard deviations of their voltages before training.
+    """
+
+    channels: tuple[int, ...]
+    kernel: int
+    damping: float
+    band: tuple[float, float]
+    span: float
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the input of every convolution, and of the last feature map."""
+        found = [IMAGE]
+        for _ in self.channels:
+            height, width = ((n - self.kernel + 1) // POOL for n in found[-1])
+            found.append((height, width))
+        return found
+
+    def chain(self, scale: float, spread: float | None = None) -> RfChain:
+        """Circuit of a layer whose oscillators see voltages of standard deviation `scale` in V.
+
+        An oscillator starts at 0 V and stays at its clamp from `span` standard deviations on. Without `spread`
+        devices are ideal; with it, resonances and tones deviate by so many half linewidths.
+        """
+        diode, neuron = SpinDiode(damping=self.damping), _neuron()
+        if spread is None:
+            diode, neuron = diode.ideal(), neuron.ideal()
+        else:
+            diode = dataclasses.replace(diode, resonance_spread=spread * self.damping)
+            neuron = dataclasses.replace(neuron, frequency_spread=spread * self.damping)
+        assert isinstance(diode, SpinDiode) and isinstance(neuron, OscillatorDevice)
+        threshold, clamp = neuron.threshold_current(), neuron.current_range()[1]
+        slope = (clamp - threshold) / (self.span * scale)
+        return RfChain(
+            diode, neuron, band_low=self.band[0], band_high=self.band[1], initial_shift=_START * self.damping,
+            initial_bias=0.0, transconductance=slope, bias_voltage=threshold / slope, readout_scale=1 / scale,
+        )  # fmt: skip
+
+
+def _neuron() -> OscillatorDevice:
+    made = devices.get("spin-torque-oscillator:rf-neuron")
+    assert isinstance(made, OscillatorDevice)
+    return made
+
+
+def assemble(
+    design: Design,
+    layout: str,
+    scales: Sequence[float],
+    seed: int,
+    chips: int | None = None,
+    spread: float | None = None,
+) -> FeedForward:
+    """Convolutions, sums over squares of 2 by 2 voltages, oscillators, and a dense read-out.
+
+    Args:
+        scales: standard deviation in V of the voltages of every layer before training, which sets its oscillators.
+        spread: of resonances and tones, in half linewidths; None for ideal devices.
+    """
+    placed, listening = LAYOUTS[layout]
+    sizes, fed = design.sizes(), "generator"
+    modules: list[nn.Module] = [PowerInput(design.chain(1.0).full_power)]
+    before = 1
+    for index, features in enumerate(design.channels):
+        circuit = design.chain(scales[index], spread)
+        modules += [
+            SpinDiodeConv2d(
+                before, features, design.kernel, circuit=circuit, chips=chips, seed=_seed(seed, index),
+                layout=placed, listening=listening, image=sizes[index], sources=fed,
+            ),
+            EachChip(nn.AvgPool2d(POOL), 3),
+            SpinTorqueActivation(
+                (features, *sizes[index + 1]), circuit=circuit, chips=chips,
+                shared=layout == "sequential" and index + 1 < len(design.channels),
+            ),
+        ]  # fmt: skip
+        before, fed = features, "oscillators"
+    circuit = design.chain(scales[-1], spread)
+    tones = before * math.prod(sizes[-1])
+    last = SpinDiodeLinear(tones, CLASSES, circuit=circuit, chips=chips, seed=_seed(seed, -1), sources=fed)
+    return FeedForward(*modules, FlattenInput(3), last, VoltageReadout(circuit.readout_scale))
+
+
+def _seed(seed: int, index: int) -> int:
+    return 1000 * seed + index + 1
+
+
+@torch.no_grad()
+def scales_of(design: Design, layout: str, images: torch.Tensor, seed: int) -> list[float]:
+    """Standard deviation in V of what the oscillators of every layer, and the read-out, see before training."""
+    scales = [1.0] * (len(design.channels) + 1)
+    for index in range(len(scales)):
+        network = assemble(design, layout, scales, seed)
+        ends = [n for n, m in enumerate(network) if isinstance(m, SpinTorqueActivation | VoltageReadout)]
+        scales[index] = float(network[: ends[index]](images).std())  # type: ignore[operator]
+    return scales
+
+
+def software(design: Design, seed: int) -> FeedForward:
+    """The same sizes with free weights and rectified linear units."""
+    modules: list[nn.Module] = []
+    before = 1
+    for index, features in enumerate(design.channels):
+        layer = AnalogConv2d(before, features, design.kernel, seed=_seed(seed, index))
+        modules += [layer, EachChip(nn.AvgPool2d(POOL), 3), nn.ReLU()]
+        before = features
+    tones = before * math.prod(design.sizes()[-1])
+    return FeedForward(*modules, FlattenInput(3), AnalogLinear(tones, CLASSES, seed=_seed(seed, -1)))
+
+
+def counts(network: FeedForward, layout: str) -> dict[str, float]:
+    """Devices, tones and time of a network; one image, every reading of chains takes the read time of the diodes."""
+    resonators = oscillators = readings = turns = 0
+    tones: list[int] = []
+    time = 0.0
+    for module in network:
+        if isinstance(module, SpinTorqueActivation):
+            oscillators += module.shape[0] if module.shared else module.features
+        if isinstance(module, SpinDiodeConv2d | SpinDiodeLinear):
+            read = int(module.counts().events["resonator reading"])
+            held = module.resonance.numel() if isinstance(module, SpinDiodeLinear) or layout == "sequential" else read
+            resonators += held
+            readings += read
+            turns += read // held
+            tones.append(len(module.tones))
+            time = getattr(module.chain.device, "read_time", math.nan)
+    return {
+        "resonators": resonators, "oscillators": oscillators, "readings": readings, "turns": turns,
+        "most tones": max(tones), "time": turns * time,
+    }  # fmt: skip
