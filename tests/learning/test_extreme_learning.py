@@ -8,6 +8,7 @@ from nanoneurons import circuits, devices, learning, networks
 from nanoneurons.core.errors import DataError, ParameterError, RefusedError
 from nanoneurons.core.random import generator_for
 from nanoneurons.layers.chipwise import ChipBatchNorm, DigitalReadout
+from nanoneurons.learning.extreme_learning import ExtremeLearning
 
 CHIPS, CLASSES, FEATURES, SAMPLES = 2, 3, 3, 300
 KINDS = {"rf": ("rf-chain", "spin-diode"), "analog": ("crossbar", "ideal"), "binary": ("differential-pair", "ideal")}
@@ -48,7 +49,7 @@ def test_trains_a_read_out_and_nothing_else(kind, chips):
     network = build(kind, chips, "12-40-3")
     layer, *_ = network.device_layers
     before = {name: value.clone() for name, value in network.state_dict().items() if "running" not in name}
-    trained = learning.get("extreme-learning").train(network, x, y, CLASSES, seed=0)
+    trained = ExtremeLearning().train(network, x, y, CLASSES, seed=0)
     assert isinstance(trained[-1], DigitalReadout)
     assert trained.device_layers == [layer]
     for name, value in before.items():
@@ -57,7 +58,7 @@ def test_trains_a_read_out_and_nothing_else(kind, chips):
     lead = () if chips is None else (chips,)
     assert trained(x).shape == (*lead, SAMPLES, CLASSES)
     assert (learning.accuracy(trained, x, y) > 0.8).all(), "a third is chance"
-    again = learning.get("extreme-learning").train(build(kind, chips, "12-40-3"), x, y, CLASSES, seed=0)
+    again = ExtremeLearning().train(build(kind, chips, "12-40-3"), x, y, CLASSES, seed=0)
     assert torch.equal(again[-1].weight, trained[-1].weight)
 
 
@@ -67,7 +68,7 @@ def test_is_the_ridge_regression_of_each_chips_own_features():
     network = build("rf", CHIPS)
     for layer in network.device_layers:
         layer.noisy_reads = False
-    rule = learning.get("extreme-learning", lowest_ridge=1e-4, highest_ridge=1e-4, steps=1)
+    rule = ExtremeLearning(lowest_ridge=1e-4, highest_ridge=1e-4, steps=1)
     trained = rule.train(network, x, y, CLASSES, seed=0)
     features = rule.hidden(network)(x).detach().double().numpy()
     targets = np.eye(CLASSES)[y.numpy()]
@@ -84,7 +85,7 @@ def test_is_the_ridge_regression_of_each_chips_own_features():
 
 def test_a_chip_learns_the_same_alone_or_among_others():
     x, y = task()
-    rule = learning.get("extreme-learning")
+    rule = ExtremeLearning()
     many, few = (rule.train(build("analog", chips), x, y, CLASSES, seed=0) for chips in (3, 1))
     torch.testing.assert_close(many[-1].weight[:1], few[-1].weight)
 
@@ -97,7 +98,7 @@ def test_hidden_layer_beats_the_inputs_alone_on_rings():
     ones = torch.cat([torch.ones(SAMPLES, 1), x_test], 1).double()
     linear = float(((ones @ best).argmax(1) == y_test).double().mean())
     network = build("rf", 4, "3-200-3", full_power=0.5e-6)
-    trained = learning.get("extreme-learning").train(network, x, y, CLASSES, seed=0)
+    trained = ExtremeLearning().train(network, x, y, CLASSES, seed=0)
     assert float(learning.accuracy(trained, x_test, y_test).mean()) > linear + 0.1
 
 
@@ -106,8 +107,8 @@ def test_noise_is_met_by_choosing_the_ridge_on_held_back_samples():
     x, y = task()
     x_test, y_test = task(1)
     network = build("rf", 4, "3-240-3")
-    tiny = learning.get("extreme-learning", lowest_ridge=1e-14, highest_ridge=1e-14, steps=1)
-    chosen = learning.get("extreme-learning")
+    tiny = ExtremeLearning(lowest_ridge=1e-14, highest_ridge=1e-14, steps=1)
+    chosen = ExtremeLearning()
     accuracy = [
         float(learning.accuracy(rule.train(network, x, y, CLASSES, seed=0), x_test, y_test).mean())
         for rule in (tiny, chosen)
@@ -117,7 +118,7 @@ def test_noise_is_met_by_choosing_the_ridge_on_held_back_samples():
 
 def test_batch_normalisation_takes_the_statistics_of_the_samples():
     x, y = clusters()
-    trained = learning.get("extreme-learning").train(build("binary", spec="12-40-3"), x, y, CLASSES, seed=0)
+    trained = ExtremeLearning().train(build("binary", spec="12-40-3"), x, y, CLASSES, seed=0)
     (norm,) = [m for m in trained if isinstance(m, ChipBatchNorm)]
     seen = trained[: list(trained).index(norm) + 1](x)
     assert float(seen.detach().mean(1).abs().max()) < 1e-3
@@ -126,7 +127,7 @@ def test_batch_normalisation_takes_the_statistics_of_the_samples():
 
 def test_refusals():
     x, y = task()
-    rule = learning.get("extreme-learning")
+    rule = ExtremeLearning()
     with pytest.raises(RefusedError, match=r"1 device layer\(s\); give two or more"):
         rule.train(build(spec="3-3"), x, y, CLASSES, seed=0)
     with pytest.raises(DataError, match="300 inputs and 299 labels"):
@@ -134,10 +135,10 @@ def test_refusals():
     with pytest.raises(DataError, match="labels from 0 to 2 do not fit 2 classes"):
         rule.train(build(), x, y, 2, seed=0)
     with pytest.raises(ParameterError, match="must not lie above highest_ridge"):
-        learning.get("extreme-learning", lowest_ridge=0.5)
+        ExtremeLearning(lowest_ridge=0.5)
 
 
 def test_ridges_span_their_range():
-    ridges = learning.get("extreme-learning").ridges()
+    ridges = ExtremeLearning().ridges()
     assert ridges[0] == pytest.approx(1e-10) and ridges[-1] == pytest.approx(1e-1)
     np.testing.assert_allclose(np.diff(np.log10(ridges)), 1.0)

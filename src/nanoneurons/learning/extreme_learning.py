@@ -49,8 +49,8 @@ class ExtremeLearning(Rule):
     local: ClassVar[str] = "nothing: hidden activations are measured once, the read-out is solved digitally"
     trains: ClassVar[Literal["layers", "oscillators", "read-outs"]] = "read-outs"
     citation: ClassVar[str] = (
-        "@article{huang2006extreme, title={Extreme learning machine: Theory and applications}, author={Huang, Guang-Bin "
-        "and Zhu, Qin-Yu and Siew, Chee-Kheong}, journal={Neurocomputing}, volume={70}, pages={489--501}, year={2006}, "
+        "@article{huang2006extreme, title={Extreme learning machine: Theory and applications}, author={Huang, "
+        "Guang-Bin and Zhu, Qin-Yu and Siew, Chee-Kheong}, journal={Neurocomputing}, volume={70}, pages={489--501}, year={2006}, "
         "doi={10.1016/j.neucom.2005.12.126}}"
     )
 
@@ -93,9 +93,7 @@ class ExtremeLearning(Rule):
         """
         hidden = self.hidden(network)
         if len(x) < 2 or len(x) != len(y):
-            raise DataError(
-                f"{len(x)} inputs and {len(y)} labels; extreme learning needs two or more of both, as pairs"
-            )
+            raise DataError(f"{len(x)} inputs and {len(y)} labels; give two or more of each, in pairs")
         if int(y.min()) < 0 or int(y.max()) >= classes:
             raise DataError(f"labels from {int(y.min())} to {int(y.max())} do not fit {classes} classes")
         _settle(hidden, x)
