@@ -50,8 +50,8 @@ class ExtremeLearning(Rule):
     trains: ClassVar[Literal["layers", "oscillators", "read-outs"]] = "read-outs"
     citation: ClassVar[str] = (
         "@article{huang2006extreme, title={Extreme learning machine: Theory and applications}, author={Huang, "
-        "Guang-Bin and Zhu, Qin-Yu and Siew, Chee-Kheong}, journal={Neurocomputing}, volume={70}, pages={489--501}, year={2006}, "
-        "doi={10.1016/j.neucom.2005.12.126}}"
+        "Guang-Bin and Zhu, Qin-Yu and Siew, Chee-Kheong}, journal={Neurocomputing}, volume={70}, pages={489--501}, "
+        "year={2006}, doi={10.1016/j.neucom.2005.12.126}}"
     )
 
     lowest_ridge: float = param(
