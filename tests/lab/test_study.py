@@ -62,6 +62,7 @@ def test_bad_studies_are_refused_in_one_line(values, error, message):
         ({"device": "relaxing-oscillator", "rule": "analog-sgd"}, "kind 'oscillator'"),
         ({"device": "switching-junction"}, "kind 'junction'.*nanoneurons reproduce"),
         ({"device": DEVICE, "rule": "frequency-shift"}, "trains oscillators; leave it out to take 'pulsed-adam'"),
+        ({"device": "spin-diode", "rule": "extreme-learning"}, "only a digital read-out.*take 'physics-aware'"),
     ],
 )
 def test_what_trains_no_layers_is_refused_in_one_line(samples, values, message):

@@ -49,7 +49,7 @@ def check_declarations(rule):
     assert rule.title
     assert rule.local
     assert rule.citation.lstrip().startswith("@")
-    assert rule.trains in ("layers", "oscillators")
+    assert rule.trains in ("layers", "oscillators", "read-outs")
     assert isinstance(rule, learning.LayerRule) == (rule.trains == "layers")
     for p in rule.parameters():
         assert p.unit

@@ -145,9 +145,12 @@ class Study(BaseModel):
         rule_name = self.rule or device.default_rule
         rule_class = learning.catalogue[rule_name]
         if not issubclass(rule_class, learning.LayerRule):
+            what, where = rule_class.trains, f"networks of {rule_class.trains}"
+            if what == "read-outs":
+                what, where = "only a digital read-out behind devices left as they are", "networks with such a read-out"
             raise RefusedError(
-                f"an audit trains layers, but rule {rule_name!r} trains {rule_class.trains}; leave it out to take "
-                f"{device.default_rule!r}, or see 'nanoneurons reproduce' for networks of {rule_class.trains}"
+                f"an audit trains layers, but rule {rule_name!r} trains {what}; leave it out to take "
+                f"{device.default_rule!r}, or see 'nanoneurons reproduce' for {where}"
             )
         rule = rule_class(**_si(self.rule_parameters, rule_class))
         fitting = [kind for kind in rule.layers if kind in KINDS[device.kind]]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ChipBatchNorm", "EachChip", "FlattenInput"]
+__all__ = ["ChipBatchNorm", "DigitalReadout", "EachChip", "FlattenInput"]
 
 
 class ChipBatchNorm(nn.Module):
@@ -51,6 +51,33 @@ class ChipBatchNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.features}, chips={self.chips}"
+
+
+class DigitalReadout(nn.Module):
+    r"""Digital output layer of every chip, fitted in closed form: :math:`y = W^T s + c`.
+
+    Args:
+        weight: ``(*chips, features, outputs)``.
+        offset: ``(*chips, outputs)``.
+
+    Input ``(*chips, batch, features)``, or ``(batch, features)`` for all chips alike. The product runs in the precision
+    of the weights: features may nearly cancel.
+    """
+
+    weight: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, weight: torch.Tensor, offset: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs, in the precision of the input."""
+        return (torch.matmul(x.to(self.weight.dtype), self.weight) + self.offset.unsqueeze(-2)).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[-2]}, {self.weight.shape[-1]}"
 
 
 class FlattenInput(nn.Module):

@@ -26,13 +26,14 @@ class Rule(Parameterized, ABC):
         title: name for people.
         citation: BibTeX of the source.
         local: what must be local for a hardware version, one sentence.
-        trains: what the rule changes: weights of ``"layers"``, or currents and couplings of ``"oscillators"``.
+        trains: what the rule changes: weights of ``"layers"``, currents and couplings of ``"oscillators"``, or only a
+            digital ``"read-outs"`` behind devices that stay as they are.
     """
 
     title: ClassVar[str]
     citation: ClassVar[str]
     local: ClassVar[str]
-    trains: ClassVar[Literal["layers", "oscillators"]]
+    trains: ClassVar[Literal["layers", "oscillators", "read-outs"]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class LayerRule(Rule):
         default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
     """
 
-    trains: ClassVar[Literal["layers", "oscillators"]] = "layers"
+    trains: ClassVar[Literal["layers", "oscillators", "read-outs"]] = "layers"
     in_situ: ClassVar[bool]
     layers: ClassVar[tuple[str, ...]]
     default_epochs: ClassVar[int]

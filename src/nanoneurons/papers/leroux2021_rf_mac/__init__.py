@@ -1,0 +1,1 @@
+"""Multiply-and-accumulate on radio-frequency signals by spin diodes (Leroux et al. 2021)."""
