@@ -15,7 +15,7 @@ __all__ = ["Result", "arguments", "compare", "one_thread", "report"]
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison: seconds of ours and of the peer, and the ratio that has a target.
+    """One comparison: seconds (or another unit) of ours and of the peer, and the ratio that has a target.
 
     Attributes:
         ratio: ours / peer for a cost (`target` is an upper bound), peer / ours for a speed (a lower bound).
@@ -31,6 +31,7 @@ class Result:
     at_most: bool
     peer_name: str = "plain torch"
     note: str = ""
+    unit: str = "s"
 
     @property
     def met(self) -> bool | None:
@@ -80,7 +81,8 @@ def report(results: list[Result], as_json: bool) -> None:
     for r in results:
         target = "-" if r.target is None else f"{'<=' if r.at_most else '>='} {r.target:g}"
         verdict = {True: "met", False: "MISSED", None: ""}[r.met]
-        print(f"{r.name:44s} {_seconds(r.ours):>10s} {_seconds(r.peer):>10s} {r.ratio:7.2f} {target:>9s} {verdict}")
+        ours, peer = (_seconds(v) if r.unit == "s" else f"{v:.3g} {r.unit}" for v in (r.ours, r.peer))
+        print(f"{r.name:44s} {ours:>10s} {peer:>10s} {r.ratio:7.2f} {target:>9s} {verdict}")
         if r.note:
             print(f"    {r.note}")
 
