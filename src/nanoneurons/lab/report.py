@@ -26,7 +26,7 @@ def write(folder: str | Path) -> Path:
     place = Path(folder)
     result = read_rows(place)
     try:
-        page, pictures = (_audit if result["kind"] == "audit" else _reproduction)(result)
+        page, pictures = {"audit": _audit, "design": _design}.get(result["kind"], _reproduction)(result)
     except NanoneuronsError:
         raise  # an unknown paper is also a KeyError, and says better what is wrong
     except (KeyError, UndefinedError) as error:
@@ -73,6 +73,22 @@ def _reproduction(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         pictures=pictures,
         config_text=json.dumps(result["config"], indent=2, ensure_ascii=False),
         command=f"{command} --seeds {result['config']['seeds']}" if "seeds" in result["config"] else command,
+    )
+    return page, pictures
+
+
+def _design(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    from .rf_figures import design_pictures
+    from .rf_words import fact_lines, plan_rows
+
+    pictures = _render(design_pictures(result))
+    page = _page(
+        "design.html.j2",
+        **result,
+        pictures=pictures,
+        form_rows=plan_rows(result["limits"]),
+        form_facts=[_sentence(line) for line in fact_lines(result["limits"])],
+        config_text=json.dumps(result["design"], indent=2, ensure_ascii=False),
     )
     return page, pictures
 
