@@ -1,8 +1,10 @@
 r"""Noisy images sent as powers of 64 tones, a hidden layer of chains and oscillators as fabricated, a linear read-out.
 
 The weights of the hidden layer are the spread of fabrication: every resonance is designed to stand on its own tone,
-where an ideal chain answers nothing, and scatters around it. Software networks of the same size have Gaussian weights and
-biases: one with the rectifier that the group compares networks of these oscillators with, one with tanh. Scale of the inputs (power of a full pixel, or gain of the weights) is chosen for all in the same way, on a fifth of the training images.
+where an ideal chain answers nothing, and scatters around it. Software networks of the same size have Gaussian weights
+and biases: one with the rectifier that the group compares networks of these oscillators with, one with tanh. The scale
+of the inputs (power of a full pixel, or gain of the weights) is chosen for all in the same way, on a fifth of the
+training images.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def _distance(config: Any, results: Results) -> Figure:
                     label=f"resonances corrected, {words}")  # fmt: skip
         ax.axhline(1, color=_GREY, lw=1, ls=":")
         ax.set(xscale="log", yscale="log", ylim=(0.05, 50),
-               xlabel="distance of the tones (full linewidths of the lower)", ylabel="r.m.s. error (% of full range)")  # fmt: skip
+               xlabel="distance of the tones (full linewidths)", ylabel="r.m.s. error (% of full range)")  # fmt: skip
         _plain_log(ax, x)
         canvas.legend(loc="outside upper left", ncols=2 if _wide(canvas) else 1, frameon=False, fontsize=8)
 
@@ -104,7 +104,7 @@ def _cancellation(config: Any) -> Figure:
         for alternating, text, colour in ((True, "head to tail", _BLUE), (False, "head to head", _RED)):
             found = leakage(tones, config.damping, alternating)
             left.plot(1e-6 * tones, found, ".-", ms=3, lw=0.8, color=colour, label=text)
-            counts = [2, 4, 8, 16, 32, 64, 128, 256]
+            counts = [2, 4, 8, 16, 32, 64, 128]
             ratio = (config.band_high / config.band_low) ** (1 / 63)
             edge = []
             for n in counts:
@@ -120,7 +120,7 @@ def _cancellation(config: Any) -> Figure:
     caption = (
         "Cancellation of tails. Summed response, over the sensitivity K, of all other diodes to each tone when every "
         "diode stands on its own tone. Left, or above: 64 tones of the perceptron. Right, or below: largest over a "
-        "chain of so many tones at the same ratio: head to tail it stays bounded, head to head it grows with the logarithm."
+        "chain of so many tones at the same ratio: bounded head to tail, growing head to head."
     )
     return Figure("cancellation", caption, draw, "Head to tail: tails cancel", 3.4, 5.8)
 
@@ -151,8 +151,8 @@ def _imperfect(config: Any, results: Results) -> Figure:
 
     caption = (
         f"What else goes wrong, one thing at a time, tones {config.mac_distance:g} linewidths apart, head to tail. "
-        "Bars that do not show are below 0.001 %. Corrected: resonances changed until weights measured tone by tone are the "
-        "wanted ones. Measured: the product with the weights as they are."
+        "Bars that do not show are below 0.001 %. Corrected: resonances changed until weights measured tone by tone "
+        "are the wanted ones. Measured: the product with the weights as they are."
     )
     return Figure("imperfections", caption, draw, "Imperfect diodes", 3.8, 5.4)
 
@@ -189,8 +189,8 @@ def _sweeps(config: Any, results: Results) -> Figure:
     caption = (
         "Perceptron of 64 tones: held-out images (lines) and training images (dotted), mean over "
         f"{config.sweep_seeds} seeds. Distance of tones by the damping at the full band, or by the band at a damping "
-        f"of {config.damping:g}. Spread: a network trained on ideal diodes and written to {config.chips} chips, or chips "
-        "in the loop with the gradient of the ideal diode or of the chip as measured. Dashed: the ideal perceptron."
+        f"of {config.damping:g}. Spread: a network trained on ideal diodes and written to {config.chips} chips, or "
+        "chips in the loop with the gradient of the ideal diode or of the chip as measured. Dashed: ideal perceptron."
     )
     return Figure("perceptron", caption, draw, "What the perceptron needs", 3.8, 8.4)
 
@@ -236,8 +236,8 @@ def _extreme(config: Any, results: Results) -> Figure:
 
     caption = (
         "Extreme learning of noisy 8x8 digits sent as 64 tones: hidden chains with the spread of fabrication as "
-        f"weights and oscillators as neurons, read-out in closed form. Left, or above: noise {config.image_noise:g}; right, or "
-        f"below: {config.hidden} hidden neurons. Bars: standard deviation over seeds."
+        f"weights and oscillators as neurons, read-out in closed form. Left, or above: noise {config.image_noise:g}; "
+        f"right, or below: {config.hidden} hidden neurons. Bars: standard deviation over seeds."
     )
     return Figure("extreme-learning", caption, draw, "Extreme learning", 3.6, 6.2)
 

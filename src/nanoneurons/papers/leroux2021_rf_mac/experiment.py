@@ -41,12 +41,12 @@ class Config:
     imperfect detectors: full power over saturation power, and the power law. `passive_sensitivity` is that of a
     measured diode without bias in V/W (El Valli et al. 2022).
 
-    Perceptron: `learning_rate` in half linewidths per step; `initial_shift` is that of the circuit, a tenth of its usual
-    value, since pixels that are never lit keep the weights they start with. Both were chosen on images held back from
-    the training images of other splits. `sweep_spacing` and `sweep_band` are distances of
-    neighbouring tones in full linewidths, by the damping at the band given and by the band at the damping given;
-    `sweep_symmetric` is the symmetric over the dispersive line; `sweep_spread` the relative spread of resonances,
-    `chips` chips each. Sweeps take the first `sweep_seeds` seeds.
+    Perceptron: `learning_rate` in half linewidths per step; `initial_shift` is that of the circuit, a tenth of its
+    usual value, since pixels that are never lit keep the weights they start with. Both were chosen on images held back
+    from the training images of other splits. `sweep_spacing` and `sweep_band` are distances of neighbouring tones in
+    full linewidths, by the damping at the band given and by the band at the damping given; `sweep_symmetric` is the
+    symmetric over the dispersive line; `sweep_spread` the relative spread of resonances, `chips` chips each. Sweeps
+    take the first `sweep_seeds` seeds.
 
     Extreme learning: `image_noise` is the standard deviation on every pixel of 0 to 1; `full_powers` and `gains` are
     scales that the networks choose from; `neuron_bias` sets the oscillators into the middle of their range.
@@ -71,8 +71,8 @@ class Config:
     band_low: float = 20e6
     band_high: float = 120e6
     epochs: int = 150
-    batch: int = 128
-    learning_rate: float = 0.02
+    batch: int = 256
+    learning_rate: float = 0.03
     initial_shift: float = 0.0014
     sweep_seeds: int = 5
     chips: int = 4
@@ -84,8 +84,8 @@ class Config:
     hidden: int = 200
     sweep_hidden: tuple[int, ...] = (50, 100, 200, 400)
     sweep_noise: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
-    full_powers: tuple[float, ...] = (0.03e-6, 0.05e-6, 0.1e-6, 0.2e-6)
-    gains: tuple[float, ...] = (0.3, 1.0, 3.0)
+    full_powers: tuple[float, ...] = (0.03e-6, 0.05e-6, 0.1e-6)
+    gains: tuple[float, ...] = (0.3, 1.0)
     neuron_bias: float = 7.4e-3
 
     def __post_init__(self) -> None:
