@@ -34,7 +34,7 @@ from torch import nn
 from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.errors import ParameterError, RefusedError
 
-from .spin_diode import RfLayer, _rf
+from .spin_diode import RfLayer, rf_chain
 
 __all__ = ["PowerSpectrum", "SignalLinear", "Window", "periodogram"]
 
@@ -104,7 +104,8 @@ class PowerSpectrum(nn.Module):
         self.closest = float(gaps.min())
         if self.closest <= 0:
             raise ParameterError("two tones have one frequency; give distinct frequencies")
-        self.sample_rate, self.resistance, self.window = sample_rate, resistance, window
+        self.sample_rate, self.resistance = sample_rate, resistance
+        self.window: Window = window
         self.register_buffer("frequencies", tones, persistent=False)
         self._waves: tuple[object, torch.Tensor] | None = None
 
@@ -188,7 +189,7 @@ class SignalLinear(RfLayer):
         chips: int | None = None,
         seed: int = 0,
     ) -> None:
-        wired = _rf(circuit)
+        wired = rf_chain(circuit)
         _check_receiver(sample_rate, resistance, window)
         centres = wired.tones(resonators) if isinstance(resonators, int) else torch.as_tensor(resonators).double()
         _check_detector(wired)
@@ -200,7 +201,8 @@ class SignalLinear(RfLayer):
             raise ParameterError(f"no bin of the signal lies between {low:g} and {high:g} Hz; widen the line")
         super().__init__(out_features, bins[kept], centres, bias, wired, chips, seed)
         self.samples, self.out_features, self.sample_rate = samples, out_features, sample_rate
-        self.resistance, self.window = resistance, window
+        self.resistance = resistance
+        self.window: Window = window
         self.first = int(kept.nonzero()[0])
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
