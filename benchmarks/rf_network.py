@@ -211,9 +211,9 @@ def compare(chips: int | None, kept: bool, rounds: int) -> list[Result]:
     what = ("one chip" if chips is None else f"{chips} chips") + (", memory kept" if kept else "")
     times = ", ".join(f"{v} {1e3 * r['median']:.1f} ms" for v, r in found.items())
     sizes = ", ".join(f"{v} {r['bytes'] / 2**20:.1f} MiB" + " at most" * int(r["hidden"]) for v, r in found.items())
-    speed = fastest["seconds"] / ours["seconds"]
+    cpu, peer = ours["seconds"], fastest["seconds"]
     return [
-        Result(f"RF network, {what}", ours["seconds"], fastest["seconds"], speed, SPEED, False, note=f"median: {times}"),
+        Result(f"RF network, {what}", cpu, peer, peer / cpu, SPEED, False, note=f"median: {times}"),
         Result(
             f"its extra memory, {what}", ours["bytes"] / 2**20, smallest["bytes"] / 2**20,
             ours["bytes"] / smallest["bytes"], MEMORY, True, note=sizes, unit="MiB",

@@ -30,7 +30,7 @@ def line(x, resonance=70e6, damping=0.01, symmetric=0.0):
 # -- one resonator ------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(frequencies, dampings)
 def test_extremes_stand_at_one_half_linewidth(resonance, damping):
     """+1 at f - f_r = alpha f_r and -1 at -alpha f_r, less on either side."""
@@ -76,7 +76,7 @@ def test_tail_is_twice_the_half_linewidth_over_the_distance(resonance, damping, 
     assert abs(response - 2 * damping * resonance / distance) <= 2 / x**3 + 1e-9
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(shares)
 def test_symmetric_line(share):
     """Height `share` at resonance; the extremes of both lines together are (s +- sqrt(s^2 + 4)) / 2."""
