@@ -51,7 +51,7 @@ def design(
     hidden: int | None = typer.Option(
         None, min=0, show_default=False, help="Neurons between two layers; 0 for a single layer. [default: 32]"
     ),
-    seeds: int | None = typer.Option(None, min=1, show_default=False, help="Independent trainings. [default: 5]"),
+    seeds: int | None = typer.Option(None, min=1, show_default=False, help="Independent trainings. [default: 3]"),
     chips: int | None = typer.Option(None, min=1, show_default=False, help="Chips at every spread. [default: 4]"),
     seed: int | None = typer.Option(None, show_default=False, help="First seed. [default: 0]"),
     epochs: int | None = typer.Option(None, min=1, show_default=False, help="Training epochs. [default: the rule's]"),

@@ -19,7 +19,7 @@ from . import report
 from .audit import environment
 from .progress import Kind, reporter
 from .rf_limits import limits
-from .rf_runs import Condition, Runs, merged, run_condition
+from .rf_runs import Condition, Runs, circuit_of, merged, run_condition
 from .rf_summary import headline, notes, rows_of, thresholds
 from .runner import run_jobs
 from .store import Store, write_json
@@ -29,8 +29,8 @@ __all__ = ["QUICK", "SCHEMA", "RfDesign", "closed_forms", "measure"]
 
 SCHEMA = 1
 QUICK: dict[str, Any] = {
-    "dampings": (0.01, 0.05, 0.2), "spreads": (0.0, 0.01), "spread_dampings": (0.01,), "seeds": 2, "chips": 2,
-    "hidden": 0, "epochs": 6,
+    "dampings": (0.01, 0.05, 0.2), "spreads": (0.0, 0.003, 0.01), "spread_dampings": (0.01,), "seeds": 2,
+    "chips": 2, "hidden": 0, "epochs": 6, "quick": True,
 }  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class RfDesign:
         spread_dampings: dampings at which spreads are measured, with the largest number of tones.
         hidden: neurons between the two layers of chains; 0 for a single layer.
         seeds: trainings without devices; `chips` are trained side by side where resonances have a spread.
+        quick: a label only; `QUICK` has the values of the small version.
     """
 
     device: str = "spin-diode"
@@ -60,14 +61,15 @@ class RfDesign:
     spacing: float = 1.0
     task: str | None = None
     tones: tuple[int, ...] = ()
-    dampings: tuple[float, ...] = (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+    dampings: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.06, 0.1, 0.2)
     spreads: tuple[float, ...] = (0.0, 0.001, 0.003, 0.01, 0.03)
     spread_dampings: tuple[float, ...] = (0.003, 0.01, 0.03)
     hidden: int = 32
-    seeds: int = 5
+    seeds: int = 3
     chips: int = 4
     seed: int = 0
     epochs: int | None = None
+    quick: bool = False
 
     def __post_init__(self) -> None:
         for name, least, what in (("seeds", 1, "seed"), ("chips", 1, "chip"), ("hidden", 0, "")):
@@ -144,6 +146,8 @@ def measure(
     forms = closed_forms(design, design.inputs or inputs)
     runs = Runs(design.study("backpropagation"), design.study("physics-aware"), design.hidden, design.seeds, dataset.sizes)
     conditions = _conditions(design)
+    for condition in conditions:
+        circuit_of(design.circuit(), condition)  # refuses a damping or a spread that no device can have
     folder = Path(out) if out is not None else Path("results") / _folder(design, runs)
     Store(folder, runs.key()).claim("config.txt", json.dumps(dataclasses.asdict(design), indent=1) + "\n")
     jobs = [c.job for c in conditions]

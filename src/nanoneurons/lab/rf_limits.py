@@ -113,8 +113,8 @@ def _recommended(circuit: RfChain, inputs: int) -> dict[str, Any]:
     spread = getattr(device, "resonance_spread", 0.0)
     reasons = [
         f"geometric: its neighbours are equally many linewidths apart all over the band, so {inputs} weights stay "
-        f"independent up to a damping of {crowded['geometric']:.2g}; the linear plan is densest at the upper end "
-        f"and allows {crowded['linear']:.2g} (take it only where the inputs are bins of a spectrum)",
+        f"independent up to a damping of {crowded['geometric']:.3g}; the linear plan is densest at the upper end "
+        f"and allows {crowded['linear']:.3g} (take it only where the inputs are bins of a spectrum)",
         f"damping {wanted:g}: the largest that "
         + (
             "keeps all weights independent"

@@ -25,7 +25,7 @@ from nanoneurons.core.random import generator_for
 from .chips import answers
 from .study import Study
 
-__all__ = ["Condition", "Runs", "merged", "run_condition"]
+__all__ = ["Condition", "Runs", "circuit_of", "merged", "run_condition"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def run_condition(runs: Runs, job: str, folder: Path, progress: Callable[[float,
     test = merged(dataset.x_test, condition.tones)
     study = runs.ideal if condition.spread is None else runs.chip
     setup = study.setup()
-    circuit = _circuit(setup.circuit, condition)
+    circuit = circuit_of(setup.circuit, condition)
     middle = [runs.hidden] if runs.hidden else []
     spec = "-".join(str(n) for n in (condition.tones, *middle, dataset.classes))
     epochs, batch = setup.schedule(len(x))
@@ -118,8 +118,12 @@ def merged(x: torch.Tensor, tones: int) -> torch.Tensor:
     return found * (inputs / tones)
 
 
-def _circuit(base: Any, condition: Condition) -> RfChain:
-    """Chains without any imperfection but crosstalk and the spread of resonances; the first shifts scale with lines."""
+def circuit_of(base: Any, condition: Condition) -> RfChain:
+    """Chains without any imperfection but crosstalk and the spread of resonances; the first shifts scale with lines.
+
+    Raises:
+        ParameterError: a damping or spread that the device cannot have.
+    """
     assert isinstance(base, RfChain)
     ideal = base.only("crosstalk")
     device = ideal.device.replace(damping=condition.damping, resonance_spread=condition.spread or 0.0)

@@ -145,19 +145,21 @@ def headline(result: dict[str, Any]) -> str:
     between = f" (95 %: {densest['spacing_low']:.2g} to {densest['spacing_high']:.2g})"
     how = "at least, the closest measured, " if densest["open_ended"] else ""
     damping = found["device_damping"]
+    more = "at least " if densest["open_ended"] else ""
     parts = [
         f"Crosstalk costs less than one point of accuracy down to a spacing of {how}{densest['spacing']:.2g} "
-        f"linewidths{'' if densest['open_ended'] else between}"
+        f"linewidths{'' if densest['open_ended'] else between}, so {densest['tones']} synapses fit {band} up to a damping "
+        f"of {more}{densest['damping']:.2g}"
     ]
     count = found["fits"][f"{damping:g}"]
     if count is not None:
-        parts.append(f"so {count} synapses fit {band} at a damping of {damping:g}")
+        parts.append(f"at a damping of {damping:g} this spacing would take {count} tones (extrapolated)")
     if found["damping_for_spread"] is not None:
         need = found["damping_for_spread"]
         left = found["fits_with_spread"]
         parts.append(
             f"a resonance spread of {percent(found['device_spread'])} costs less than one point only from a damping of "
-            f"{need:.2g} up" + ("" if left is None else f", where {left} fit")
+            f"{need:.2g} up" + ("" if left is None else f", where {left} tones fit at that spacing")
         )
     return "; ".join(parts) + "."
 
@@ -178,6 +180,8 @@ def notes(result: dict[str, Any]) -> list[str]:
         "Spread was measured with chips trained by physics-aware training with the nominal device as its twin; a "
         "calibrated twin bears more.",
     ]
+    if design["quick"]:
+        found.insert(0, "Quick run: few points, few epochs and a single layer. Do not quote these numbers.")
     if design["tones"] != [used["inputs"]]:
         found.append("Fewer tones carry means of neighbouring inputs, scaled to the same total power.")
     return found
