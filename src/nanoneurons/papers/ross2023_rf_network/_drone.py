@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -92,8 +93,7 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     def test(network: FeedForward) -> list[float]:
         return learning.accuracy(network, task.x_test, task.y_test).tolist()
 
-    plain = build(IDEAL, config.tuning, seed)
-    _fit(plain, _plain(config), config, task, seed, None, _part(tell, 0, len(methods)))
+    plain = _trained(config, seed)
     for n, method in enumerate(methods):
         part = _part(tell, n, len(methods))
         made, generator = chips()
@@ -111,6 +111,14 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
             continue
         found[method] = test(made)
     return {"test": found}
+
+
+@lru_cache(maxsize=2)
+def _trained(config: Any, seed: int) -> FeedForward:
+    """The ideal network of a seed, trained; the jobs of a worker that follow each other share it."""
+    network = build(IDEAL, config.tuning, seed)
+    _fit(network, _plain(config), config, data.load("drone-rf"), seed, None, lambda share, text: None)
+    return network
 
 
 def _in_place(

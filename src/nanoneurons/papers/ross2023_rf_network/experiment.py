@@ -90,7 +90,7 @@ class Config:
 
 QUICK = Config(
     seeds=1, epochs=10, early=5, averaged=2, spread_seeds=1, chips=1, levels=(0.003, 0.03), single_levels=(0.03,),
-    shared_levels=(), plane_starts=16, plane_chips=2, plane_epochs=30, plane_test_samples=500, plane_grid=25,
+    shared_levels=(), plane_starts=48, plane_chips=2, plane_test_samples=500, plane_grid=25,
 )  # fmt: skip
 
 
