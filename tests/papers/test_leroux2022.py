@@ -38,7 +38,7 @@ def results(tmp_path_factory):
 
 
 def images(count):
-    return torch.rand(count, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    return experiment._Images.of(dataclasses.replace(TINY, train_samples=count)).x
 
 
 def test_sizes_and_devices_of_the_full_network():
@@ -80,14 +80,17 @@ def test_oscillators_start_in_their_range():
 
 
 def test_layouts_share_their_kernels():
-    design = dataclasses.replace(TINY.design, damping=1e-5)  # too little for crosstalk
-    one = _network.assemble(design, "sequential", [5e-3] * 3, 1)
-    with torch.no_grad():
-        wanted = one(images(4))
-        for layout in experiment.PARALLEL:
-            other = _network.assemble(design, layout, [5e-3] * 3, 2)
-            other.load_state_dict(one.state_dict())
-            torch.testing.assert_close(other(images(4)), wanted, rtol=0, atol=0.05 * float(wanted.std()))
+    def distance(layout, damping):
+        design = dataclasses.replace(TINY.design, damping=damping)
+        one = _network.assemble(design, "sequential", [5e-3] * 3, 1)
+        other = _network.assemble(design, layout, [5e-3] * 3, 2)
+        other.load_state_dict(one.state_dict())
+        with torch.no_grad():
+            return float((other(images(20)) - one(images(20))).std() / one(images(20)).std())
+
+    for layout in experiment.PARALLEL:
+        far, near = distance(layout, 1e-3), distance(layout, 1e-4)
+        assert near < far / 3 and near < 0.3, layout  # what is left is crosstalk
 
 
 def test_detunings_follow_the_damping(tmp_path):
@@ -134,7 +137,7 @@ def test_held_out_images_are_none_of_those_trained_on():
     split = experiment._Images.of(experiment.Config(held_out=1000))
     assert len(split.x) == len(whole.x) - 1000
     assert torch.equal(split.x_test, whole.x[-1000:]) and torch.equal(split.x, whole.x[:-1000])
-    with pytest.raises(ParameterError, match="leaves none"):
+    with pytest.raises(ParameterError, match="leaves no image"):
         experiment._Images.of(experiment.Config(held_out=len(whole.x)))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from nanoneurons.core.errors import ParameterError
 
-__all__ = ["ReceptiveFields", "output_size"]
+__all__ = ["ReceptiveFields", "output_size", "windows"]
 
 
 def output_size(image: tuple[int, int], kernel: int, stride: int, padding: int) -> tuple[int, int]:
@@ -56,3 +57,49 @@ class ReceptiveFields:
     def positions(self) -> int:
         """Number of positions of the kernel."""
         return self.size[0] * self.size[1]
+
+
+def windows(line: torch.Tensor, count: int, size: tuple[int, int], steps: tuple[int, int]) -> torch.Tensor:
+    """Windows of `count` numbers of a line, one per position, ``(rows, positions, count)``.
+
+    Args:
+        line: ``(rows, 2 count - 1)``; the window of position (y, x) starts ``y steps[0] + x steps[1]`` places before
+            the middle.
+        size: positions in y and x.
+        steps: places from one position to the next.
+    """
+    return _Windows.apply(line, count, size, steps)  # type: ignore[no-any-return]
+
+
+class _Windows(torch.autograd.Function):
+    """A view with overlaps, copied; its gradient by summing along diagonals instead of adding number by number."""
+
+    @staticmethod
+    def forward(ctx: Any, line: torch.Tensor, count: int, size: tuple[int, int], steps: tuple[int, int]):
+        ctx.settings = (count, size, steps)
+        rows, first = len(line), _first(count, size, steps)
+        view = line.contiguous().as_strided((rows, *size, count), (2 * count - 1, *steps, 1), first)
+        return view.flip(1, 2).flatten(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        count, size, steps = ctx.settings
+        (grad,) = grads
+        total = _along_diagonals(_along_diagonals(grad.unflatten(1, size), steps[1]), steps[0])
+        out = grad.new_zeros(len(grad), 2 * count - 1)
+        first = _first(count, size, steps)
+        out[:, first : first + total.shape[1]] = total
+        return out, None, None, None
+
+
+def _first(count: int, size: tuple[int, int], steps: tuple[int, int]) -> int:
+    """Start of the last window, the first one on the line."""
+    return count - 1 - sum((n - 1) * step for n, step in zip(size, steps, strict=True))
+
+
+def _along_diagonals(t: torch.Tensor, step: int) -> torch.Tensor:
+    """Sum of rows ``(..., rows, n)``, the last one as it is and each before it `step` further to the right."""
+    rows, length = t.shape[-2:]
+    padded = F.pad(t.flip(-2), (0, step * rows)).flatten(-2)
+    width = length + step * (rows - 1)  # one step short of the padded length, so that rows slip
+    return padded[..., : rows * width].unflatten(-1, (rows, width)).sum(-2)

@@ -15,7 +15,7 @@ from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
 
-from ._receptive_fields import ReceptiveFields, output_size
+from ._receptive_fields import ReceptiveFields, output_size, windows
 from .binary import chip_conv2d
 from .spin_diode import RfLayer, rf_chain
 
@@ -195,18 +195,16 @@ class SpinDiodeConv2d(RfLayer):
 
     def _shared_line(self, seen: torch.Tensor) -> torch.Tensor:
         """Voltages of nominal chains on one line: weights depend on steps of the plan, pixel minus first pixel."""
-        assert self.fields is not None
-        count, positions = self.fields.count, self.fields.positions
+        assert self.fields is not None and self.image is not None
+        count = self.fields.count
         pixels, resonance = self._first_field()
         distance = torch.arange(1 - count, count, device=seen.device)
         own = (pixels + count - 1).expand(resonance.shape[-2:])
         weights = self.chain.matrix(resonance, self._steps(distance), None, None, own)
-        first = self.fields.pixels[:, 0].to(seen.device)
-        index = torch.arange(count, device=seen.device)[:, None] - first + count - 1
-        chains = F.embedding(index, weights.flatten(0, -2).T)  # (pixels, positions, chips x out)
-        chains = chains.unflatten(-1, weights.shape[:-1]).movedim(-2, 0) if self.chips else chains
-        voltage = seen.flatten(-3) @ chains.flatten(-2)
-        return voltage.unflatten(-1, (positions, self.out_channels)).transpose(-2, -1)
+        steps = (self.stride * self.image[1], self.stride)
+        chains = windows(weights.flatten(0, -2), count, self.fields.size, steps)
+        chains = chains.reshape(*weights.shape[:-2], -1, count)
+        return (seen.flatten(-3) @ chains.transpose(-2, -1)).unflatten(-1, (self.out_channels, -1))
 
     # -- product --------------------------------------------------------------------------------------
 
@@ -218,7 +216,7 @@ class SpinDiodeConv2d(RfLayer):
         alike = state is None and self._alike
         if self.fields is None:
             return self._convolve(seen, self._matrix(state))
-        if self.listening == "field" and alike:
+        if alike and self.listening == "field":
             pixels, resonance = self._first_field()
             return self._convolve(seen, self.chain.matrix(resonance, self._steps(pixels)))
         if alike:

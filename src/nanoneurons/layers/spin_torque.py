@@ -89,8 +89,8 @@ class SpinTorqueActivation(DeviceModule):
         """Power in W of voltages in V."""
         axes = len(self.shape)
         if tuple(voltage.shape[-axes:]) != self.shape:
-            wanted = ", ".join(map(str, self.shape))
-            raise ParameterError(f"oscillators ({wanted}) cannot take voltages of shape {tuple(voltage.shape)}")
+            count = " x ".join(map(str, self.shape))
+            raise ParameterError(f"{count} oscillators cannot take voltages of shape {tuple(voltage.shape)}")
         held = self.state if self.fabricated else self.imagined
         if held is None:
             return self.circuit.neuron_power(voltage)

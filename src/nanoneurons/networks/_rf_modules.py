@@ -77,7 +77,5 @@ def _chains(
     if len(where) != 3:
         raise StudyError(f"network {spec!r}: a convolution cannot follow a dense layer")
     k, image = token["kernel"], (where[1], where[2])
-    modules.append(
-        SpinDiodeConv2d(where[0], token["channels"], k, padding=k // 2, image=image, **common)
-    )
+    modules.append(SpinDiodeConv2d(where[0], token["channels"], k, padding=k // 2, image=image, **common))
     return (token["channels"], *output_size(image, k, 1, k // 2))

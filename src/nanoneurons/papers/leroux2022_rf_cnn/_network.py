@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from nanoneurons import devices
 from nanoneurons.circuits.rf_chain import RfChain
+from nanoneurons.core.random import generator_for
 from nanoneurons.devices import OscillatorDevice
 from nanoneurons.devices.spin_diode import SpinDiode
 from nanoneurons.layers.analog import AnalogConv2d, AnalogLinear
@@ -42,6 +44,7 @@ class Design:
         damping: half linewidth over resonance.
         band: lowest and highest tone in Hz, of every layer.
         span: clamp of the oscillators, in standard deviations of their voltages before training.
+        shift: pixels that training images are moved by at most.
     """
 
     channels: tuple[int, ...]
@@ -49,6 +52,7 @@ class Design:
     damping: float
     band: tuple[float, float]
     span: float
+    shift: int
 
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of the input of every convolution, and of the last feature map."""
@@ -101,7 +105,7 @@ def assemble(
     """
     placed, listening = LAYOUTS[layout]
     sizes, fed = design.sizes(), "generator"
-    modules: list[nn.Module] = [PowerInput(design.chain(1.0).full_power)]
+    modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(design.chain(1.0).full_power)]
     before = 1
     for index, features in enumerate(design.channels):
         circuit = design.chain(scales[index], spread)
@@ -123,6 +127,28 @@ def assemble(
     return FeedForward(*modules, FlattenInput(3), last, VoltageReadout(circuit.readout_scale))
 
 
+class RandomShift(nn.Module):
+    """In training, move every image by up to so many pixels each way, with nothing coming in; no physics.
+
+    Args:
+        pixels: largest shift.
+        seed: seed of the shifts.
+    """
+
+    def __init__(self, pixels: int, seed: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.generator = generator_for(seed, "shifts")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images ``(batch, channels, h, w)``, the same shape."""
+        if not (self.training and self.pixels):
+            return x
+        every = F.pad(x, (self.pixels,) * 4).unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)
+        y, x_ = torch.randint(2 * self.pixels + 1, (2, len(x)), generator=self.generator)
+        return every[torch.arange(len(x)), :, y, x_]
+
+
 def _seed(seed: int, index: int) -> int:
     return 1000 * seed + index + 1
 
@@ -132,7 +158,7 @@ def scales_of(design: Design, layout: str, images: torch.Tensor, seed: int) -> l
     """Standard deviation in V of what the oscillators of every layer, and the read-out, see before training."""
     scales = [1.0] * (len(design.channels) + 1)
     for index in range(len(scales)):
-        network = assemble(design, layout, scales, seed)
+        network = assemble(design, layout, scales, seed).eval()
         ends = [n for n, m in enumerate(network) if isinstance(m, SpinTorqueActivation | VoltageReadout)]
         scales[index] = float(network[: ends[index]](images).std())  # type: ignore[operator]
     return scales
@@ -140,7 +166,7 @@ def scales_of(design: Design, layout: str, images: torch.Tensor, seed: int) -> l
 
 def software(design: Design, seed: int) -> FeedForward:
     """The same sizes with free weights and rectified linear units."""
-    modules: list[nn.Module] = []
+    modules: list[nn.Module] = [RandomShift(design.shift, seed)]
     before = 1
     for index, features in enumerate(design.channels):
         layer = AnalogConv2d(before, features, design.kernel, seed=_seed(seed, index))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class Config:
         damping: half linewidth over resonance of all diodes.
         band: lowest and highest tone in Hz, of every layer.
         span: voltage, in standard deviations before training, from which an oscillator stays at its clamp.
+        shift: pixels that training images are moved by at most, anew in every epoch.
         lr: step of resonances in half linewidths; `digital_lr` of biases in mV, `software_lr` of free weights.
         parallel_epochs: epochs of training a parallel network on, from the kernels of the sequential one.
         train_samples: training images used; 0 for all.
@@ -87,6 +88,7 @@ class Config:
     damping: float = 1e-3
     band: tuple[float, ...] = (1e9, 10e9)
     span: float = 4.0
+    shift: int = 1
     epochs: int = 12
     batch: int = 200
     lr: float = 0.02
@@ -105,15 +107,15 @@ class Config:
     def __post_init__(self) -> None:
         at_least(
             self, seeds=1, channels=1, kernel=1, epochs=1, batch=2, parallel_epochs=1, train_samples=0, test_samples=0,
-            held_out=0, chips=1, chip_epochs=1, spreads=0, chip_spread=0,
+            held_out=0, shift=0, chips=1, chip_epochs=1, spreads=0, chip_spread=0,
         )  # fmt: skip
         if len(self.band) != 2:
-            raise ParameterError(f"setting band = {self.band!r} must be two frequencies, the lowest and the highest tone")
+            raise ParameterError(f"setting band = {self.band!r} must be two frequencies, lowest and highest tone")
 
     @property
     def design(self) -> Design:
         """What all networks share."""
-        return Design(self.channels, self.kernel, self.damping, (self.band[0], self.band[1]), self.span)
+        return Design(self.channels, self.kernel, self.damping, (self.band[0], self.band[1]), self.span, self.shift)
 
 
 QUICK = Config(
@@ -167,18 +169,24 @@ class _Images:
         x, y, x_test, y_test = found.x_train, found.y_train, found.x_test, found.y_test
         if config.held_out:
             if config.held_out >= len(x):
-                raise ParameterError(f"setting held_out = {config.held_out} leaves none of the {len(x)} training images")
+                raise ParameterError(f"setting held_out = {config.held_out} leaves no image of {len(x)} to train on")
             x_test, y_test = x[-config.held_out :], y[-config.held_out :]
             x, y = x[: -config.held_out], y[: -config.held_out]
         if config.train_samples:
-            x, y = x[: config.train_samples], y[: config.train_samples]
+            x, y = _some(x, y, config.train_samples)
         if config.test_samples:
-            x_test, y_test = x_test[: config.test_samples], y_test[: config.test_samples]
+            x_test, y_test = _some(x_test, y_test, config.test_samples)
         return cls(x, y, x_test, y_test, found.notice)
 
     def accuracy(self, network: FeedForward) -> list[float]:
         """Share of the test images recognised, by chip."""
         return learning.accuracy(network, self.x_test, self.y_test, _BATCH).tolist()
+
+
+def _some(x: torch.Tensor, y: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same `count` images every time, of all classes even where a set is sorted."""
+    chosen = torch.randperm(len(x), generator=generator_for(0, "images"))[:count]
+    return x[chosen], y[chosen]
 
 
 def _train(config: Config, kind: str, seed: int, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -248,7 +256,7 @@ def _trained(
     network.load_state_dict(state)
     if damping is None or damping == design.damping:
         return network
-    other = assemble(Design(design.channels, design.kernel, damping, design.band, design.span), layout, scales, seed)
+    other = assemble(replace(design, damping=damping), layout, scales, seed)
     with torch.no_grad():
         for mine, theirs in zip(other.device_layers, network.device_layers, strict=True):
             shift = theirs.weight - theirs.centres  # type: ignore[operator]
