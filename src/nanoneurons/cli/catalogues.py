@@ -37,14 +37,15 @@ def devices(
     plot: bool = typer.Option(
         False,
         "--plot",
-        help="Simulate a population of this device and draw it: oscillators against current, memories against pulses.",
+        help="Simulate a population of this device and draw it: oscillators against current, resonators against "
+        "frequency, memories against pulses.",
     ),
     out: Path | None = typer.Option(
         None,
         "--out",
         help="File of the plot: .png, .svg or .pdf; NAME.png in this folder if not given.",
     ),
-    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators in the plot."),
+    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators or resonators in the plot."),
     seed: int = typer.Option(0, "--seed", min=0, help="Random seed of the plot's devices and noise."),
 ) -> None:
     """List the nanodevices, or show one: parameters, imperfections, energies, source; --plot draws its behaviour.

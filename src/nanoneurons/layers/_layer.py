@@ -42,6 +42,10 @@ class DeviceModule(nn.Module):
         """Events of one inference, one chip."""
         raise NotImplementedError
 
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one inference, one chip, on inputs like `x`; those of any input unless overridden."""
+        return self.counts()
+
     def _store(self, state: dict[str, torch.Tensor]) -> None:
         for name, value in state.items():
             key = "device_" + name.replace(".", "__")

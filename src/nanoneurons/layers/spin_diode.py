@@ -169,6 +169,10 @@ class RfLayer(DeviceLayer):
         """Events of one reading of all chains, one chip."""
         return self.chain.inference(*self.resonance.shape[-2:])
 
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one reading of all chains under powers like `x` in W."""
+        return self.chain.layer_counts(*self.resonance.shape[-2:], x)
+
 
 class SpinDiodeLinear(RfLayer):
     """Drop-in `nn.Linear` made of spin diodes: powers of tones in W to voltages of chains in V.

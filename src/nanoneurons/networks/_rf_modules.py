@@ -31,7 +31,7 @@ def rf_modules(
     """Powers, chains and oscillators in turn, and a read-out of the last chains' voltages."""
     if not isinstance(circuit, RfChain):
         raise StudyError(f"network {spec!r} of resonators needs the circuit 'rf-chain'")
-    if convolutional:
+    if convolutional or not all("dense" in token for token in tokens):
         raise StudyError(f"network {spec!r}: resonators are wired as dense layers here; give sizes, as in 256-128-10")
     draw = generator_for(seed, "network", spec, "rf")
     modules: list[nn.Module] = [FlattenInput(len(shape)), PowerInput(circuit.full_power)]
