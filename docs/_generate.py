@@ -16,7 +16,13 @@ from mkdocs.structure.files import File, Files
 
 from nanoneurons.cli import _describe
 from nanoneurons.cli._show import number
-from nanoneurons.cli.catalogues import OSCILLATION_COLUMNS, PARAMETER_COLUMNS, oscillation_rows, parameter_rows
+from nanoneurons.cli.catalogues import (
+    OSCILLATION_COLUMNS,
+    PARAMETER_COLUMNS,
+    oscillation_rows,
+    parameter_rows,
+    resonance_rows,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +102,9 @@ def device(found: dict[str, Any]) -> str:
     if "threshold_current" in found:
         rows = [tuple(cell(value) for value in row) for row in oscillation_rows(found)]
         text += ["## Oscillation\n", table(OSCILLATION_COLUMNS, rows)]
+    if "at_resonance" in found:
+        rows = [tuple(cell(value) for value in row) for row in resonance_rows(found)]
+        text += ["## Resonance\n", table(OSCILLATION_COLUMNS, rows)]
     text += ["## Parameters\n", _parameters(found), "## Energy per event\n"]
     prices = [
         (p["event"], f"{number(p['joule'])} J", cell(p["node"]), cell(p["source"]), "yes" if p["verified"] else "no")

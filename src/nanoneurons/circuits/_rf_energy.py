@@ -99,7 +99,8 @@ def remarks(chain: RfChain) -> tuple[str, ...]:
     return (
         lasts + ".",
         f"A published interface amplifier of an oscillator takes 14.3 mW (65 nm CMOS, 12 dB, 8 to 16.5 GHz; "
-        f"Solid-State Electron. 111, 91 (2015)): one behind every neuron would add {each * 1e9:.3g} nJ per neuron and reading.",
+        f"Solid-State Electron. 111, 91 (2015)): one behind every neuron would add {each * 1e9:.3g} nJ per neuron and "
+        "reading.",
         "Tones reach every chain at their full power: the line's amplifier replaces what resonators absorb. The first "
         "layer's tones are paid for only beyond their source: antenna, front end or generator are not in the bill.",
     )

@@ -148,6 +148,9 @@ class DeviceLayer(DeviceModule):
         self.pulses_applied += self._wired().pulses_of(update)
         self.refresh()
 
+    def trim(self, generator: torch.Generator) -> None:
+        """Tune out what fabrication did to the devices, as far as the weights read do not show it already."""
+
     @torch.no_grad()
     def move(self, change: torch.Tensor) -> None:
         """Change the weights of a software layer."""

@@ -12,6 +12,7 @@ from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import draw_key, normal
+from nanoneurons.core.update import Update
 from nanoneurons.devices.spin_diode import SpinDiode
 
 from ._layer import DeviceLayer
@@ -114,6 +115,13 @@ class RfLayer(DeviceLayer):
         limit = self.chain.device.tuning_range * self.centres
         self.resonance.add_(change)
         self.resonance.copy_(torch.minimum(torch.maximum(self.resonance, self.centres - limit), self.centres + limit))
+
+    @torch.no_grad()
+    def trim(self, generator: torch.Generator) -> None:
+        """Tune every resonance by its fabricated deviation, measured once, as far as its range reaches."""
+        self._require()
+        state = self.state
+        self.apply_update(Update(-(state["nominal"] * state["deviation"])), generator)
 
     def matrix(self) -> torch.Tensor:
         """Weights in V/W of the chip, or of the ideal device before fabrication, ``(*chips, chains, tones)``."""
