@@ -93,6 +93,11 @@ class Circuit(Parameterized, ABC):
     def prices(self) -> Mapping[str, Price]:
         """Prices of the circuit's and its device's events."""
 
+    @property
+    def reading_time(self) -> float | None:
+        """Time in s of one reading, during which the powers of a bill are held; None where a bill counts events."""
+        return None
+
     def comparisons(self, layers: Sequence[tuple[int, int]]) -> tuple[Comparison, ...]:
         """What the same network of dense `layers` (outputs, inputs) takes by other means; nothing unless overridden."""
         return ()

@@ -57,7 +57,7 @@ def neuron_counts(neurons: int, dc: float, emitted: float) -> Counts:
 
 def prices(chain: RfChain) -> dict[str, Price]:
     """Power times the time of a reading; an event whose power the devices do not tell has no price."""
-    time = getattr(chain.device, "read_time", math.nan)
+    time = chain.reading_time or math.nan
     efficiency, passed = chain.amplifier_efficiency, chain.transmission
     current = torch.tensor(chain.neuron.default_current, dtype=torch.float64)
     emitted = float(chain.neuron.emitted_power(current))
@@ -90,7 +90,7 @@ def prices(chain: RfChain) -> dict[str, Price]:
 
 def remarks(chain: RfChain) -> tuple[str, ...]:
     """How long a reading is in settling times, and what other amplifiers would take."""
-    time, settle = getattr(chain.device, "read_time", math.nan), chain.settling_time
+    time, settle = chain.reading_time or math.nan, chain.settling_time
     lasts = f"A reading of {time * 1e6:.3g} us lasts {time / settle:.2g} settling times of the slowest resonator "
     lasts += f"({settle * 1e6:.2g} us at {chain.band_low / 1e6:g} MHz)"
     if time < _SETTLED * settle:

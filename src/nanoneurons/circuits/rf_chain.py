@@ -321,6 +321,11 @@ class RfChain(Circuit):
         return _rf_comparison.comparisons(layers, self.band_high - self.band_low)
 
     @property
+    def reading_time(self) -> float | None:
+        """Time in s of a reading, that of the resonators."""
+        return getattr(self.device, "read_time", None)
+
+    @property
     def settling_time(self) -> float:
         """Time in s in which the slowest resonator comes 1/e nearer to its final amplitude, 1/(2 pi alpha f)."""
         return 1 / (2 * math.pi * self.device.nominal_damping * self.band_low)

@@ -99,7 +99,7 @@ def show(result: dict[str, Any]) -> None:
             (
                 row["label"],
                 percent(row["mean"]),
-                "" if row["low"] is None else f"{percent(row['low'])} to {percent(row['high'])}",
+                "" if row["low"] is None else f"{percent(max(row['low'], 0.0))} to {percent(min(row['high'], 1.0))}",
                 percent(min(row["accuracy"])),
                 percent(max(row["accuracy"])),
             )

@@ -245,13 +245,17 @@ class SpinTorqueOscillator(OscillatorDevice):
         return self.oscillator().relaxation_time(current.double()).to(current.dtype)
 
     def emitted_power(self, current: torch.Tensor, state: State | None = None) -> torch.Tensor:
-        """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own)."""
+        """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own).
+
+        A device whose own gain would make it emit more than it takes emits what it takes.
+        """
         self.check_current(current)
-        threshold, gain = self.threshold, 1.0
+        share = self.emission * self._power(
+            current, self.threshold if state is None else state["threshold"].to(current)
+        )
         if state is not None:
-            threshold = state["threshold"].to(current.dtype)
-            gain = (state["voltage"] / self.voltage_scale).to(current.dtype).square()
-        return self.emission * gain * self._power(current, threshold) * self.resistance * current.square()
+            share = (share * (state["voltage"] / self.voltage_scale).to(current).square()).clamp(max=1.0)
+        return share * self.resistance * current.square()
 
     def _power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:
         """Stationary power, without the root of `_root_power`, whose slope at threshold is infinite."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from nanoneurons import __version__, data, devices, networks
+from nanoneurons.circuits import Circuit
 
 from . import report, summary
 from .chips import TRAIN, Config, task_for, weights_intact
@@ -192,6 +193,7 @@ def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
             "parameters": _declared(device),
         },
         "circuit": {"title": circuit.title, "parameters": _declared(circuit)},
+        **_other_parts(circuit),
         "rule": {
             "title": rule.title,
             "citation": rule.citation,
@@ -208,6 +210,15 @@ def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
             "test": dataset.sizes[1],
             "classes": dataset.classes,
         },
+    }
+
+
+def _other_parts(circuit: Circuit) -> dict[str, Any]:
+    """What a circuit is built of besides its device, by the word before its parameters: ``neuron``."""
+    return {
+        prefix.rstrip("_"): {"title": getattr(part, "title", ""), "parameters": _declared(part)}
+        for prefix, part in circuit.parts().items()
+        if prefix
     }
 
 

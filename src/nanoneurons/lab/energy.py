@@ -9,6 +9,8 @@ from typing import Any
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts, Price, bill
 
+from .words import si
+
 __all__ = ["beside", "energy"]
 
 
@@ -38,8 +40,12 @@ def energy(circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presen
         note = "programming one chip once; the training itself is digital and not priced"
     if not result["pulses_per_chip"]:
         note += f"; no {drives} were counted"
+    once = _billed([("inference", inference)], prices)
+    shown = "one sample, one chip"
+    if circuit.reading_time:
+        shown += f"; {si(once['joule'] / circuit.reading_time, 'W')} while it reads"
     return {
-        "inference": {"note": "one sample, one chip", **_billed([("inference", inference)], prices)},
+        "inference": {"note": shown, **once},
         "training": {"note": note, **_billed(parts, prices)},
     }
 
