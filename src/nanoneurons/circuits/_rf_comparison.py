@@ -42,7 +42,7 @@ def comparisons(layers: Sequence[tuple[int, int]], bandwidth: float) -> tuple[Co
     rough = butterflies * (4 * 0.2e-12 + 6 * 0.03e-12)
     samples = 2 * tones
     floating = operations * (_MAC_FLOAT + _LOAD)
-    lasting = f"for one frame of {frame * 1e6:.3g} us"
+    lasting = f"for one frame of {frame * 1e6:.3g} µs"
     return (
         Comparison(
             "this network with junctions of 20 nm (projection)",

@@ -63,7 +63,7 @@ def prices(chain: RfChain) -> dict[str, Price]:
     emitted = float(chain.neuron.emitted_power(current))
     absorbed = chain.device.absorption * passed * chain.full_power
     lost = (1 - passed) * chain.full_power
-    during = f"for a reading of {time * 1e6:g} us"
+    during = f"for a reading of {time * 1e6:g} µs"
     node = "laboratory device"
     priced = {
         RESONATOR: Price(absorbed * time, f"share of a full tone absorbed at resonance, {during}", node, False),
@@ -74,7 +74,7 @@ def prices(chain: RfChain) -> dict[str, Price]:
         ),
         STANDING: Price(
             _STANDING * time,
-            f"742 uW of a published low-noise amplifier (3.9 to 6.1 GHz, 16 dB; IMS 2018), one a layer, {during}",
+            f"742 µW of a published low-noise amplifier (3.9 to 6.1 GHz, 16 dB; IMS 2018), one a layer, {during}",
             "90 nm CMOS", False,
         ),
         OSCILLATOR: Price(
@@ -91,8 +91,8 @@ def prices(chain: RfChain) -> dict[str, Price]:
 def remarks(chain: RfChain) -> tuple[str, ...]:
     """How long a reading is in settling times, and what other amplifiers would take."""
     time, settle = chain.reading_time or math.nan, chain.settling_time
-    lasts = f"A reading of {time * 1e6:.3g} us lasts {time / settle:.2g} settling times of the slowest resonator "
-    lasts += f"({settle * 1e6:.2g} us at {chain.band_low / 1e6:g} MHz)"
+    lasts = f"A reading of {time * 1e6:.3g} µs lasts {time / settle:.2g} settling times of the slowest resonator "
+    lasts += f"({settle * 1e6:.2g} µs at {chain.band_low / 1e6:g} MHz)"
     if time < _SETTLED * settle:
         lasts += f"; voltages are taken as settled, which needs {_SETTLED} or more: raise read_time"
     each = _INTERFACE * time

@@ -304,9 +304,9 @@ class RfChain(Circuit):
             return _rf_energy.neuron_counts(neurons, 1.0, 1.0)
         current = self.neuron_current(voltage.double())
         at = torch.tensor(self.neuron.default_current, dtype=torch.float64)
-        dc = self.neuron.dc_power(current).mean() / self.neuron.dc_power(at)
-        emitted = self.neuron.emitted_power(current).mean() / self.neuron.emitted_power(at)
-        return _rf_energy.neuron_counts(neurons, float(dc), float(emitted))
+        powers = (self.neuron.dc_power, self.neuron.emitted_power)
+        dc, emitted = (float(power(current).mean() / power(at)) if power(at) > 0 else 0.0 for power in powers)
+        return _rf_energy.neuron_counts(neurons, dc, emitted)
 
     def writing(self, pulses: float) -> Counts:
         """Events of tuning a number of resonances."""

@@ -75,7 +75,7 @@ def _costs(result: Result) -> Picture:
         "costs",
         "What each imperfection costs",
         "Points of test accuracy gained when one imperfection is removed from the full device, and lost when it acts "
-        "alone on the ideal one. Bars: 95 % intervals, paired over chips and test images.",
+        "alone on the ideal one. Bars: 95 % intervals, paired over chips and test samples.",
         draw,
         height=1.3 + 0.62 * len(costs),
         narrow_height=1.6 + 0.72 * len(costs),

@@ -128,6 +128,8 @@ def _law(ax: Axes, found: dict[str, Any], narrow: bool) -> None:
     ax.plot(power, found["voltage"], color=INK, linewidth=1.8)
     if found["noise"]:
         ax.axhline(found["noise"], color=RED, linewidth=1.2, linestyle=(0, (5, 3)))
+        where = {"xytext": (-4, 4), "textcoords": "offset points", "ha": "right", "fontsize": 9}
+        ax.annotate("noise of one reading", (power[-1], found["noise"]), color=RED, **where)
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = np.log10(power[[0, -1]]).round().astype(int)
