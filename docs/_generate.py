@@ -16,7 +16,13 @@ from mkdocs.structure.files import File, Files
 
 from nanoneurons.cli import _describe
 from nanoneurons.cli._show import number
-from nanoneurons.cli.catalogues import OSCILLATION_COLUMNS, PARAMETER_COLUMNS, oscillation_rows, parameter_rows
+from nanoneurons.cli.catalogues import (
+    OSCILLATION_COLUMNS,
+    PARAMETER_COLUMNS,
+    oscillation_rows,
+    parameter_rows,
+    resonance_rows,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,8 +86,9 @@ def device(found: dict[str, Any]) -> str:
     units = f"Driven in {found['drive_unit']}, read in {found['read_unit']}"
     if found["conductance_range"] is not None:
         span = found["conductance_range"]
-        units += f"; nominal conductance {number(span['low'])} to {number(span['high'])} S. Default rule: "
-        units += f"[`{found['default_rule']}`](../rules/{file_name(found['default_rule'])})"
+        units += f"; nominal conductance {number(span['low'])} to {number(span['high'])} S"
+    if found["default_rule"]:
+        units += f". Default rule: [`{found['default_rule']}`](../rules/{file_name(found['default_rule'])})"
     text = [
         f"# {cell(found['title'])}\n",
         f"`{found['name']}` · {cell(found['summary'])}\n",
@@ -96,7 +103,13 @@ def device(found: dict[str, Any]) -> str:
     if "threshold_current" in found:
         rows = [tuple(cell(value) for value in row) for row in oscillation_rows(found)]
         text += ["## Oscillation\n", table(OSCILLATION_COLUMNS, rows)]
-    text += ["## Parameters\n", _parameters(found), "## Energy per event\n"]
+    if "at_resonance" in found:
+        rows = [tuple(cell(value) for value in row) for row in resonance_rows(found)]
+        text += ["## Resonance\n", table(OSCILLATION_COLUMNS, rows)]
+    text += ["## Parameters\n", _parameters(found)]
+    if not found["prices"]:
+        return "\n".join([*text, "Energy: priced by its circuit.\n"]) + _citation(found)
+    text.append("## Energy per event\n")
     prices = [
         (p["event"], f"{number(p['joule'])} J", cell(p["node"]), cell(p["source"]), "yes" if p["verified"] else "no")
         for p in found["prices"]

@@ -88,6 +88,29 @@ def test_an_oscillator_shows_what_it_does_at_its_default_current(samples, capsys
     assert "default rule" not in page
 
 
+def test_a_resonator_shows_its_line_and_its_noise(capsys):
+    found = json.loads(shown(capsys, "devices", "spin-diode", "--json"))
+    assert (found["kind"], found["drive_unit"], found["default_rule"]) == ("resonator", "Hz", "physics-aware")
+    assert found["resonance"]["value"] == pytest.approx(70e6)
+    assert found["frequency_range"] == {"low": 1e7, "high": 1e10, "unit": "Hz"}
+    assert found["tuning_range"] == {"value": 0.05, "unit": "1"}
+    at = found["at_resonance"]
+    assert at["linewidth"] == {"value": pytest.approx(1.4e6), "unit": "Hz"}, "2 alpha f"
+    assert at["settling_time"]["value"] == pytest.approx(1 / (2 * 3.14159265 * 0.7e6))
+    assert at["sensitivity"]["value"] == pytest.approx(8838.83, rel=1e-5)
+    noise = at["noise_of_a_reading"]["value"]
+    assert at["power_as_large_as_noise"]["value"] == pytest.approx(noise / 8838.83, rel=0.012), "steps of 1.2 %"
+    page = shown(capsys, "devices", "spin-diode")
+    for text in (
+        "70 MHz",
+        "10 MHz to 10 GHz",
+        "5 % of the resonance",
+        "default rule physics-aware",
+        "its circuit prices",
+    ):
+        assert text in page
+
+
 def test_a_device_of_another_kind_shows_the_general_columns(samples, capsys):
     found = json.loads(shown(capsys, "devices", "switching-junction", "--json"))
     assert found["kind"] == "junction"

@@ -16,7 +16,7 @@ def test_sensitivity_is_that_of_the_published_program():
 
 def test_noise_is_that_of_the_resistance_over_the_read_time():
     device = devices.get("spin-diode")
-    assert device.noise_voltage() == pytest.approx(math.sqrt(4 * 1.380649e-23 * 300 * 1e3 * 0.5e6), rel=1e-9)
+    assert device.noise_voltage() == pytest.approx(math.sqrt(4 * 1.380649e-23 * 300 * 1e3 * 0.125e6), rel=1e-9)
     state = device.init((4, 5000), generator_for(0))
     silent = torch.zeros(4, 5000)
     read = device.rectify(state, silent, torch.full_like(silent, 70e6), generator_for(1))

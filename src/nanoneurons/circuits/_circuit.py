@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 
-from nanoneurons.core.energy import Counts, Price
+from nanoneurons.core.energy import Comparison, Counts, Price
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Imperfection, Parameterized
 from nanoneurons.core.update import OuterProducts, Update
@@ -29,6 +29,7 @@ class Circuit(Parameterized, ABC):
     Attributes:
         layers: kind of layer it makes: ``"binary"``, ``"analog"`` or ``"rf"``.
         takes: class of the devices it is made of.
+        drives: what a drive of its devices is called in a bill.
     """
 
     device: Device
@@ -36,6 +37,7 @@ class Circuit(Parameterized, ABC):
     title: ClassVar[str]
     layers: ClassVar[str]
     takes: ClassVar[type[Device]]
+    drives: ClassVar[str] = "pulses"
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, self.takes):
@@ -90,6 +92,19 @@ class Circuit(Parameterized, ABC):
     @abstractmethod
     def prices(self) -> Mapping[str, Price]:
         """Prices of the circuit's and its device's events."""
+
+    @property
+    def reading_time(self) -> float | None:
+        """Time in s of one reading, during which the powers of a bill are held; None where a bill counts events."""
+        return None
+
+    def comparisons(self, layers: Sequence[tuple[int, int]]) -> tuple[Comparison, ...]:
+        """What the same network of dense `layers` (outputs, inputs) takes by other means; nothing unless overridden."""
+        return ()
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of results should know of this wiring, in sentences; nothing unless overridden."""
+        return ()
 
     def parts(self) -> dict[str, Parameterized]:
         """What the circuit is built of, by the prefix of its parameters' names: the devices and the circuit itself."""

@@ -23,14 +23,15 @@ Source: Ross et al., Nat. Nanotech. 18, 1273 (2023) and its public program; Lero
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
 
 from nanoneurons import devices
-from nanoneurons.core.energy import Counts, Price
+from nanoneurons.core.energy import Comparison, Counts, Price
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import Parameter, Parameterized, param
 from nanoneurons.core.random import draw_key, normal
@@ -39,7 +40,7 @@ from nanoneurons.devices import Device, OscillatorDevice, ResonatorDevice, State
 from nanoneurons.physics.resonator_chain import chain_matrix
 from nanoneurons.physics.spin_diode import plan_frequencies, rectified
 
-from . import _rf_energy
+from . import _rf_comparison, _rf_energy
 from ._circuit import Circuit
 
 __all__ = ["RfChain"]
@@ -103,6 +104,7 @@ class RfChain(Circuit):
 
     title: ClassVar[str] = "chain of resonators (RF)"
     layers: ClassVar[str] = "rf"
+    drives: ClassVar[str] = "shifts of resonances"
     takes: ClassVar[type[Device]] = ResonatorDevice
 
     def check(self) -> None:
@@ -309,12 +311,23 @@ class RfChain(Circuit):
     # -- energy ---------------------------------------------------------------------------------------
 
     def inference(self, out_features: int, in_features: int) -> Counts:
-        """Events of one product by chains: a reading of every resonator, and the power of every tone on the line."""
-        return _rf_energy.layer_counts(out_features, in_features)
+        """Events of one product by chains, every tone at half of the full power."""
+        return _rf_energy.layer_counts(out_features, in_features, None)
 
-    def neuron_counts(self, neurons: int) -> Counts:
-        """Events of one layer of neurons."""
-        return _rf_energy.neuron_counts(neurons)
+    def layer_counts(self, chains: int, resonators: int, power: torch.Tensor) -> Counts:
+        """Events of one product by chains under these powers in W, ``(..., tones)``, averaged over all but tones."""
+        heard = power.double().reshape(-1, power.shape[-1]).mean(0).sum() * min(1.0, resonators / power.shape[-1])
+        return _rf_energy.layer_counts(chains, resonators, float(heard) / self.full_power)
+
+    def neuron_counts(self, neurons: int, voltage: torch.Tensor | None = None) -> Counts:
+        """Events of one layer of neurons under these voltages in V; at their operating point without them."""
+        if voltage is None:
+            return _rf_energy.neuron_counts(neurons, 1.0, 1.0)
+        current = self.neuron_current(voltage.double())
+        at = torch.tensor(self.neuron.default_current, dtype=torch.float64)
+        powers = (self.neuron.dc_power, self.neuron.emitted_power)
+        dc, emitted = (float(power(current).mean() / power(at)) if power(at) > 0 else 0.0 for power in powers)
+        return _rf_energy.neuron_counts(neurons, dc, emitted)
 
     def writing(self, pulses: float) -> Counts:
         """Events of tuning a number of resonances."""
@@ -323,6 +336,24 @@ class RfChain(Circuit):
     def prices(self) -> Mapping[str, Price]:
         """Prices of these events."""
         return {**self.device.prices(), **_rf_energy.prices(self)}
+
+    def comparisons(self, layers: Sequence[tuple[int, int]]) -> tuple[Comparison, ...]:
+        """Scaled junctions as projected, and digital receivers with the same network."""
+        return _rf_comparison.comparisons(layers, self.band_high - self.band_low)
+
+    @property
+    def reading_time(self) -> float | None:
+        """Time in s of a reading, that of the resonators."""
+        return getattr(self.device, "read_time", None)
+
+    @property
+    def settling_time(self) -> float:
+        """Time in s in which the slowest resonator comes 1/e nearer to its final amplitude, 1/(2 pi alpha f)."""
+        return 1 / (2 * math.pi * self.device.nominal_damping * self.band_low)
+
+    def remarks(self) -> tuple[str, ...]:
+        """How long a reading lasts in settling times, and what the amplifiers would cost otherwise."""
+        return _rf_energy.remarks(self)
 
 
 def _neuron(**values: Any) -> OscillatorDevice:

@@ -40,6 +40,7 @@ def device(spec: str) -> dict[str, Any]:
         "read_unit": made.read_unit,
         **_memory(made),
         **_oscillation(made),
+        **_resonance(made),
         "imperfections": [i.name for i in made.imperfections()],
         "parameters": _parameters(made, about),
         "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
@@ -84,6 +85,38 @@ def _oscillation(made: Device) -> dict[str, Any]:
             name: {"value": values[name] if math.isfinite(values[name]) else None, "unit": unit}
             for name, unit in forms.items()
         },
+    }
+
+
+def _resonance(made: Device) -> dict[str, Any]:
+    """What a resonator does with a tone, nominally; nothing for other devices."""
+    import torch
+
+    from nanoneurons.core.random import generator_for
+    from nanoneurons.devices import ResonatorDevice
+
+    if not isinstance(made, ResonatorDevice):
+        return {}
+    ideal = made.ideal()
+    centre = float(ideal.resonance(ideal.init((1,), generator_for(0))))
+    low, high = made.frequency_range()
+    half, noise = made.nominal_damping * centre, made.noise_voltage()
+    # the smallest power whose voltage equals the noise, on a detector that may bend
+    power = torch.logspace(-18, 0, 3601, dtype=torch.float64)
+    heard = made.nominal_sensitivity * made.detected(power) >= noise
+    found = {
+        "linewidth": (2 * half, "Hz"),
+        "settling_time": (1 / (2 * math.pi * half), "s"),
+        "sensitivity": (made.nominal_sensitivity, "V/W"),
+        "noise_of_a_reading": (noise, "V"),
+        "power_as_large_as_noise": (float(power[heard][0]) if noise and bool(heard.any()) else None, "W"),
+    }
+    return {
+        "default_rule": made.default_rule,
+        "resonance": {"value": centre, "unit": "Hz"},
+        "frequency_range": {"low": low, "high": high, "unit": "Hz"},
+        "tuning_range": {"value": made.tuning_range, "unit": "1"},
+        "at_resonance": {name: {"value": value, "unit": unit} for name, (value, unit) in found.items()},
     }
 
 

@@ -42,9 +42,13 @@ def plot_device(name: str | None, out: Path | None, count: int, seed: int, json:
         if found is None:
             raise RefusedError(f"{name} is not driven in pulses, so there is no response to pulses to draw")
         picture = response_picture({"response": found})
+    elif isinstance(device, devices.ResonatorDevice):
+        from nanoneurons.lab.resonances import resonance_lines, resonance_picture
+
+        picture = resonance_picture(resonance_lines(device, count, seed), name)
     else:
         raise RefusedError(
-            f"there is no plot for a device of kind {device.kind!r} yet; oscillators and memories have one"
+            f"there is no plot for a device of kind {device.kind!r} yet; oscillators, resonators and memories have one"
         )
     save(picture, target)
     if json:

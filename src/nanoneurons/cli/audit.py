@@ -99,7 +99,7 @@ def show(result: dict[str, Any]) -> None:
             (
                 row["label"],
                 percent(row["mean"]),
-                "" if row["low"] is None else f"{percent(row['low'])} to {percent(row['high'])}",
+                "" if row["low"] is None else f"{percent(max(row['low'], 0.0))} to {percent(min(row['high'], 1.0))}",
                 percent(min(row["accuracy"])),
                 percent(max(row["accuracy"])),
             )
@@ -123,13 +123,23 @@ def show(result: dict[str, Any]) -> None:
                 "" if line["joule_each"] is None else si(line["joule_each"], "J"),
                 "no price" if line["joule"] is None else si(line["joule"], "J"),
                 line["node"],
-                (line["source"] or "") + ("" if line["verified"] or line["source"] is None else " [unverified]"),
+                _sourced(line),
             )
             for line in bill["lines"]
             if line["count"]
         ]
         title = f"energy per {phase}: {si(bill['joule'], 'J')} ({bill['note']})"
         print_table(title, ("event", "count", "each", "together", "node", "source"), rows)
+    if result.get("beside"):
+        rows = [(other["title"], si(other["joule"], "J"), _sourced(other)) for other in result["beside"]]
+        title = "for comparison, per inference; none of this is in the bill"
+        print_table(title, ("by other means", "energy", "source"), rows)
     print_text(result["headline"])
     for note in result.get("notes", []):
         print_text(f"  * {note}")
+
+
+def _sourced(line: dict[str, Any]) -> str:
+    """Where a number comes from; a projection is marked, and what could not be verified."""
+    marks = (" [projection]" if line.get("projection") else "") + ("" if line["verified"] else " [unverified]")
+    return "" if line["source"] is None else line["source"] + marks

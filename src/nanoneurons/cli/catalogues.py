@@ -11,7 +11,7 @@ import typer
 from . import _names
 from ._show import number, print_json, print_table, print_text
 
-__all__ = ["OSCILLATION_COLUMNS", "PARAMETER_COLUMNS", "add_to", "oscillation_rows", "parameter_rows"]
+__all__ = ["OSCILLATION_COLUMNS", "PARAMETER_COLUMNS", "add_to", "oscillation_rows", "parameter_rows", "resonance_rows"]
 
 
 def _one(names: Callable[[], list[str]]) -> Any:
@@ -37,14 +37,15 @@ def devices(
     plot: bool = typer.Option(
         False,
         "--plot",
-        help="Simulate a population of this device and draw it: oscillators against current, memories against pulses.",
+        help="Simulate a population of this device and draw it: oscillators against current, resonators against "
+        "frequency, memories against pulses.",
     ),
     out: Path | None = typer.Option(
         None,
         "--out",
         help="File of the plot: .png, .svg or .pdf; NAME.png in this folder if not given.",
     ),
-    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators in the plot."),
+    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators or resonators in the plot."),
     seed: int = typer.Option(0, "--seed", min=0, help="Random seed of the plot's devices and noise."),
 ) -> None:
     """List the nanodevices, or show one: parameters, imperfections, energies, source; --plot draws its behaviour.
@@ -169,6 +170,22 @@ def oscillation_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def resonance_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table of what a resonator does, with prefixes: band, tuning, line, noise."""
+    from nanoneurons.lab.words import number as shown
+
+    band = found["frequency_range"]
+    return [
+        ("resonance, untuned", shown(found["resonance"]["value"], "Hz")),
+        ("resonances that can be fabricated", f"{shown(band['low'], 'Hz')} to {shown(band['high'], 'Hz')}"),
+        ("tuning range, either way", f"{100 * found['tuning_range']['value']:g} % of the resonance"),
+        *(
+            (name.replace("_", " "), "none" if not entry["value"] else shown(entry["value"], entry["unit"]))
+            for name, entry in found["at_resonance"].items()
+        ),
+    ]
+
+
 def _range(p: dict[str, Any]) -> str:
     if p["choices"]:
         return ", ".join(p["choices"])
@@ -185,15 +202,22 @@ def _device(found: dict[str, Any]) -> None:
     span, units = found["conductance_range"], f"Driven in {found['drive_unit']}, read in {found['read_unit']}"
     if span is not None:
         units += f", {number(span['low'])} to {number(span['high'])} S; default rule {found['default_rule']}"
+    elif found["default_rule"]:
+        units += f"; default rule {found['default_rule']}"
     print_text(f"{units}\n")
     if "threshold_current" in found:
         print_table("oscillation", OSCILLATION_COLUMNS, oscillation_rows(found))
+    if "at_resonance" in found:
+        print_table("resonance", OSCILLATION_COLUMNS, resonance_rows(found))
     print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
     prices = [
         (p["event"], f"{number(p['joule'])} J", p["node"], p["source"] + ("" if p["verified"] else " [unverified]"))
         for p in found["prices"]
     ]
-    print_table("energy per event", ("event", "energy", "node", "source"), prices)
+    if prices:
+        print_table("energy per event", ("event", "energy", "node", "source"), prices)
+    else:
+        print_text("Energy per event: none declared by the device; its circuit prices it.\n")
     if found["presets"]:
         print_text(f"Presets: {', '.join(found['presets'])}\n")
     print_text(found["citation"])

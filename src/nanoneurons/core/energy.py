@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Bill", "Counts", "Line", "Price", "bill"]
+__all__ = ["Bill", "Comparison", "Counts", "Line", "Price", "bill"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,17 @@ class Price:
     joule: float
     source: str
     node: str
+    verified: bool = True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Energy in joule of the same work by other means, or as projected: shown beside a bill, never part of it."""
+
+    title: str
+    joule: float
+    source: str
+    projection: bool = False
     verified: bool = True
 
 

@@ -53,9 +53,8 @@ class Parameter:
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         if not low <= number <= high:
-            raise ParameterError(
-                f"{where} = {number:g} {self.unit} is outside its range [{low:g}, {high:g}] {self.unit}"
-            )
+            unit = "" if self.unit == "1" else f" {self.unit}"
+            raise ParameterError(f"{where} = {number:g}{unit} is outside its range [{low:g}, {high:g}]{unit}")
 
     def scaled(self, value: float, factor: float) -> float:
         """Return the value with its distance from the ideal multiplied by `factor`, kept in range."""

@@ -124,8 +124,8 @@ class SpinDiode(ResonatorDevice):
         imperfection="thermal_noise", ideal=0.0,
     )  # fmt: skip
     read_time: float = param(
-        1e-6, "s", doc="time of a reading; several times 1/(2 pi half linewidth)", source=_CHOICE, low=1e-10, high=1.0,
-        verified=False,
+        4e-6, "s", doc="time of a reading, for noise and energy; five settling times 1/(2 pi alpha f) at 20 MHz",
+        source=_CHOICE, low=1e-10, high=1.0, verified=False,
     )  # fmt: skip
     absorbed: float = param(
         0.5, "1", doc="share of a tone's power taken up at resonance, for the energy", source=_CHOICE, low=0.0,

@@ -247,16 +247,14 @@ class SpinTorqueOscillator(OscillatorDevice):
     def emitted_power(self, current: torch.Tensor, state: State | None = None) -> torch.Tensor:
         """``emission p R I^2`` in W, 0 at and below threshold; of given devices (threshold and gain their own).
 
-        A device whose gain would emit more than its dc power emits that.
+        A device whose own gain would make it emit more than it takes emits what it takes.
         """
         self.check_current(current)
-        threshold, gain = self.threshold, 1.0
+        share = self.emission * self._power(
+            current, self.threshold if state is None else state["threshold"].to(current)
+        )
         if state is not None:
-            threshold = state["threshold"].to(current.dtype)
-            gain = (state["voltage"] / self.voltage_scale).to(current.dtype).square()
-        share = self.emission * gain * self._power(current, threshold)
-        if state is not None:  # the nominal device has been checked
-            share = share.clamp(max=1.0)
+            share = (share * (state["voltage"] / self.voltage_scale).to(current).square()).clamp(max=1.0)
         return share * self.resistance * current.square()
 
     def _power(self, current: torch.Tensor, threshold: float | torch.Tensor) -> torch.Tensor:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from nanoneurons import __version__, data, devices, networks
+from nanoneurons.circuits import Circuit
 
 from . import report, summary
 from .chips import TRAIN, Config, task_for, weights_intact
 from .chips import run as run_condition
-from .energy import energy
+from .energy import beside, energy
 from .progress import Kind, reporter
-from .response import response
+from .response import neuron, response
 from .runner import run_jobs
 from .store import Store, write_json
 from .study import Setup, Study
@@ -60,7 +61,7 @@ def run(
     images = len(task_for(dataset, setup).y_test)
     plan = _Plan(setup, images)
     done = run_jobs(plan.stages, run_condition, config, folder, workers or study.workers, reporter(progress))
-    result = _assemble(study, setup, dataset, plan, done, _layout(network, study.network))
+    result = _assemble(study, setup, dataset, plan, done, network)
     write_json(folder / "rows.json", result)
     report.write(folder)
     return result
@@ -105,7 +106,12 @@ class _Plan:
 
 
 def _assemble(
-    study: Study, setup: Setup, dataset: data.Dataset, plan: _Plan, done: dict[str, dict[str, Any]], layout: str
+    study: Study,
+    setup: Setup,
+    dataset: data.Dataset,
+    plan: _Plan,
+    done: dict[str, dict[str, Any]],
+    network: networks.FeedForward,
 ) -> dict[str, Any]:
     results = {job: entry["result"] for job, entry in done.items()}
     tables = summary.tables_of(plan.jobs, results, plan.images)
@@ -131,7 +137,7 @@ def _assemble(
             "rule": setup.rule_name,
             "epochs": epochs,
             "batch": batch,
-            "network": layout,
+            "network": _layout(network, study.network),
             "in_situ": setup.rule.in_situ,
             "train_samples": used,
             "test_samples": plan.images,
@@ -144,13 +150,21 @@ def _assemble(
         "requirement": needed,
         "yield": summary.yield_curve(tables["full"].mean(1).tolist()),
         "energy": energy(setup.circuit, full, in_situ=setup.rule.in_situ, presented=used * epochs),
+        "beside": beside(setup.circuit, _dense(network)),
         "response": response(setup.circuit.device, study.seed),
+        "neuron": neuron(setup.circuit, study.seed),
         "history": {condition: results[job].get("history", []) for condition, job in plan.jobs.items()},
         "seconds": {job: entry["seconds"] for job, entry in done.items()},
     }
     result["headline"] = headline(result)
-    result["notes"] = notes(result)
+    result["notes"] = [*notes(result), *setup.circuit.remarks()]
     return result
+
+
+def _dense(network: networks.FeedForward) -> list[tuple[int, int]]:
+    """Outputs and inputs of every layer; nothing for a network with convolutions."""
+    shapes = [tuple(layer.weight.shape) for layer in network.device_layers]
+    return [(shape[0], shape[1]) for shape in shapes] if all(len(shape) == 2 for shape in shapes) else []
 
 
 def environment() -> dict[str, str]:
@@ -179,6 +193,7 @@ def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
             "parameters": _declared(device),
         },
         "circuit": {"title": circuit.title, "parameters": _declared(circuit)},
+        **_other_parts(circuit),
         "rule": {
             "title": rule.title,
             "citation": rule.citation,
@@ -195,6 +210,15 @@ def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
             "test": dataset.sizes[1],
             "classes": dataset.classes,
         },
+    }
+
+
+def _other_parts(circuit: Circuit) -> dict[str, Any]:
+    """What a circuit is built of besides its device, by the word before its parameters: ``neuron``."""
+    return {
+        prefix.rstrip("_"): {"title": getattr(part, "title", ""), "parameters": _declared(part)}
+        for prefix, part in circuit.parts().items()
+        if prefix
     }
 
 

@@ -26,6 +26,7 @@ __all__ = ["TRAIN", "Config", "Task", "answers", "circuit_for", "run", "task_for
 
 TRAIN = "train"
 WEIGHTS = "software.safetensors"
+SEEN = 500  # samples that tell the mean powers of a network
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
         "correct": base64.b64encode(np.packbits(right).tobytes()).decode(),
         "history": history,
         "pulses_per_chip": float(pulses),
-        "inference": dict(network.inference_counts().events),
+        # Of resonators and oscillators the energy depends on the powers that a task sends.
+        "inference": dict(network.inference_counts(task.x_test[:SEEN] if circuit.layers == "rf" else None).events),
     }
 
 

@@ -16,6 +16,7 @@ from nanoneurons.core.random import generator_for
 from nanoneurons.devices import OscillatorDevice
 
 from .drawing import BLUE, INK, ORANGE, TEAL, Picture, is_narrow
+from .emission import ampere, draw_emission
 
 __all__ = ["CurrentSweep", "current_sweep", "sweep_picture"]
 
@@ -35,6 +36,8 @@ class CurrentSweep:
         linewidth: full width at half maximum in Hz from the decay of the signal's autocorrelation; NaN where the record
             is too short to tell, and for a device that does not simulate its phase.
         nominal_amplitude, nominal_frequency, nominal_linewidth: closed forms, shape ``(currents,)``.
+        emitted, nominal_emitted: power in W given to a matched load, by closed forms of each device and of the nominal.
+        dc_power: power taken from the supply in W, NaN where the device declares no resistance.
         resolution: smallest linewidth in Hz that the record can tell.
     """
 
@@ -46,6 +49,9 @@ class CurrentSweep:
     nominal_amplitude: np.ndarray
     nominal_frequency: np.ndarray
     nominal_linewidth: np.ndarray
+    emitted: np.ndarray
+    nominal_emitted: np.ndarray
+    dc_power: np.ndarray
     resolution: float
 
 
@@ -105,6 +111,9 @@ def current_sweep(
         nominal_amplitude=device.amplitude(currents).numpy(),
         nominal_frequency=expected,
         nominal_linewidth=device.linewidth(currents).numpy(),
+        emitted=device.emitted_power(drive, state).numpy(),
+        nominal_emitted=device.emitted_power(currents).numpy(),
+        dc_power=device.dc_power(currents).numpy(),
         resolution=_narrowest(len(signal), dt),
     )
 
@@ -141,19 +150,20 @@ def _linewidths(signal: np.ndarray, dt: float) -> np.ndarray:
 
 
 def sweep_picture(sweep: CurrentSweep) -> Picture:
-    """Three panels over current: every device, the median and the closed form."""
+    """Four panels over current: every device, the median and the closed form; and the power emitted and taken."""
 
     def draw(figure: Figure) -> None:
         narrow = is_narrow(figure)
-        panels = figure.subplots(3, 1, sharex=True)
+        panels = figure.subplots(4, 1, sharex=True)
         step = 1e9 if sweep.nominal_frequency.max() > 2e9 else 1e6
         rows = (
             (sweep.amplitude, sweep.nominal_amplitude, 1e-3, "amplitude (mV)", BLUE),
             (sweep.frequency, sweep.nominal_frequency, step, f"frequency ({'GHz' if step == 1e9 else 'MHz'})", TEAL),
             (sweep.linewidth, sweep.nominal_linewidth, 1e6, "linewidth (MHz)", ORANGE),
         )
-        x = sweep.current * 1e3
-        for ax, (measured, nominal, unit, label, colour) in zip(panels, rows, strict=True):
+        unit, ampere_name = ampere(float(sweep.current.max()))
+        x = sweep.current / unit
+        for ax, (measured, nominal, unit, label, colour) in zip(panels[:3], rows, strict=True):
             ax.plot(x, measured / unit, color=colour, linewidth=0.6, alpha=0.35)
             if np.isfinite(measured).any():
                 with np.errstate(all="ignore"):
@@ -169,7 +179,10 @@ def sweep_picture(sweep: CurrentSweep) -> Picture:
         if not np.isfinite(sweep.linewidth).any() and not np.isfinite(sweep.nominal_linewidth).any():
             panels[2].text(0.5, 0.5, "this model has no phase", ha="center", transform=panels[2].transAxes)
             panels[2].set_yticks([])
-        panels[2].set_xlabel("dc current (mA)")
+        taken = sweep.dc_power if np.isfinite(sweep.dc_power).all() else None
+        draw_emission(panels[3], x, np.atleast_2d(sweep.emitted.T), sweep.nominal_emitted, taken)
+        panels[3].legend(loc="lower right", fontsize=8 if narrow else 9)
+        panels[3].set_xlabel(f"dc current ({ampere_name})")
         panels[0].legend(loc="upper left", fontsize=8 if narrow else 9)
 
     count = sweep.amplitude.shape[1]
@@ -178,8 +191,9 @@ def sweep_picture(sweep: CurrentSweep) -> Picture:
         f"{sweep.name}: {count} devices against current",
         f"{count} devices with their spread and noise (thin), their median (thick) and the closed form of the nominal "
         "device (dashed) where it is valid. The linewidth is taken from the decay of the signal's autocorrelation; "
-        f"lines narrower than {sweep.resolution / 1e6:.2g} MHz are not resolved by this recording and left out.",
+        f"lines narrower than {sweep.resolution / 1e6:.2g} MHz are not resolved by this recording and left out. "
+        "Lowest panel: power given to a matched load by the closed forms, and dc power taken.",
         draw,
-        height=7.0,
-        narrow_height=7.0,
+        height=9.0,
+        narrow_height=9.0,
     )

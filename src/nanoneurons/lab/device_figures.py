@@ -42,7 +42,7 @@ def energy_picture(result: Result) -> Picture:
                     text, (line["joule"], y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9
                 )
                 what = line["event"] if phase == "inference" else f"{line['event']} ({line['phase']})"
-                names.append(textwrap.fill(f"{phase}: {what}", 20 if is_narrow(figure) else 34))
+                names.append(textwrap.fill(f"{phase}: {what}", 24 if is_narrow(figure) else 34))
                 places.append(y)
                 y += 1
             y += 0.5
@@ -53,7 +53,7 @@ def energy_picture(result: Result) -> Picture:
         ax.xaxis.set_major_locator(_sparse_log(min(joules) / 4, max(joules) * 30, 4 if is_narrow(figure) else 7))
         ax.minorticks_off()
         ax.set_yticks(places, names)
-        ax.tick_params(axis="y", length=0)
+        ax.tick_params(axis="y", length=0, labelsize=7 if is_narrow(figure) else 9)
         ax.grid(axis="y", visible=False)
         ax.set_xlabel("energy of one chip")
 
@@ -64,7 +64,7 @@ def energy_picture(result: Result) -> Picture:
         "could not be verified in a source.",
         draw,
         height=1.1 + 0.42 * max(len(shown), 1),
-        narrow_height=1.1 + 0.5 * max(len(shown), 1),
+        narrow_height=1.1 + 0.56 * max(len(shown), 1),
     )
 
 

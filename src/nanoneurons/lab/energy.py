@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts, Price, bill
 
-__all__ = ["energy"]
+from .words import si
+
+__all__ = ["beside", "energy"]
 
 
 def energy(circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presented: int) -> dict[str, Any]:
     """Bills per inference and per training of one chip.
 
-    Training in the devices counts the pulses that were applied and one forward pass through the array per
-    presented sample; training in software counts the pulses that program the chip once.
+    Training in the devices counts the drives (pulses, shifts) that were applied and one forward pass through the
+    array per presented sample; training in software counts the drives that program the chip once.
 
     Args:
         result: stored row of the full device (``inference`` events of one sample, ``pulses_per_chip``).
@@ -24,21 +27,32 @@ def energy(circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presen
     prices = circuit.prices()
     inference = Counts(result["inference"])
     written = circuit.writing(result["pulses_per_chip"])
+    drives = circuit.drives
     parts: list[tuple[str, Counts]]
     if in_situ:
-        parts = [("pulses that change weights", written), ("forward passes", inference * presented)]
+        parts = [(f"{drives} that change weights", written), ("forward passes", inference * presented)]
         note = (
-            f"{presented:,} forward passes and the pulses they caused; gradients are computed digitally and not priced"
+            f"{presented:,} forward passes and the {drives} they caused; gradients are computed digitally and not "
+            "priced"
         )
     else:
-        parts = [("pulses that program the weights", written)]
+        parts = [(f"{drives} that program the weights", written)]
         note = "programming one chip once; the training itself is digital and not priced"
     if not result["pulses_per_chip"]:
-        note += "; no pulses were counted"
+        note += f"; no {drives} were counted"
+    once = _billed([("inference", inference)], prices)
+    shown = "one sample, one chip"
+    if circuit.reading_time:
+        shown += f"; {si(once['joule'] / circuit.reading_time, 'W')} while it reads"
     return {
-        "inference": {"note": "one sample, one chip", **_billed([("inference", inference)], prices)},
+        "inference": {"note": shown, **once},
         "training": {"note": note, **_billed(parts, prices)},
     }
+
+
+def beside(circuit: Circuit, layers: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """The same network by other means, one inference each; never part of a bill."""
+    return [dataclasses.asdict(found) for found in circuit.comparisons(layers)] if layers else []
 
 
 def _billed(parts: list[tuple[str, Counts]], prices: Mapping[str, Price]) -> dict[str, Any]:

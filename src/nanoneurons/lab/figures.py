@@ -11,6 +11,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .device_figures import energy_picture, response_picture
 from .drawing import BLUE, GREY, INK, ORANGE, RED, TEAL, Picture, axes, is_narrow
+from .emission import emission_picture
+from .resonances import resonance_picture
 from .words import number
 
 __all__ = ["audit_pictures"]
@@ -29,8 +31,11 @@ def audit_pictures(result: Result) -> list[Picture]:
     if result["study"]["chips"] > 1:
         found.append(_yield(result))
     found.append(energy_picture(result))
-    if result["response"] is not None:
-        found.append(response_picture(result))
+    response = result["response"]
+    if response is not None:
+        found.append(resonance_picture(response) if response.get("kind") == "resonances" else response_picture(result))
+    if result.get("neuron") is not None:
+        found.append(emission_picture(result["neuron"]))
     return found
 
 
@@ -70,7 +75,7 @@ def _costs(result: Result) -> Picture:
         "costs",
         "What each imperfection costs",
         "Points of test accuracy gained when one imperfection is removed from the full device, and lost when it acts "
-        "alone on the ideal one. Bars: 95 % intervals, paired over chips and test images.",
+        "alone on the ideal one. Bars: 95 % intervals, paired over chips and test samples.",
         draw,
         height=1.3 + 0.62 * len(costs),
         narrow_height=1.6 + 0.72 * len(costs),

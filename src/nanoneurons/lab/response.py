@@ -1,4 +1,4 @@
-"""A look at the device itself: a dozen of them under repeated pulses, for the report."""
+"""A look at the devices themselves, for the report: memories under pulses, resonators over frequency, neurons."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from typing import Any
 
 import torch
 
+from nanoneurons.circuits import Circuit
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices import Device, MemoryDevice
+from nanoneurons.devices import Device, MemoryDevice, OscillatorDevice, ResonatorDevice
 
-__all__ = ["response"]
+from .emission import emission
+from .resonances import resonance_lines
+
+__all__ = ["neuron", "response"]
 
 DEVICES, POINTS = 12, 40
 
 
 def response(device: Device, seed: int) -> dict[str, Any] | None:
-    """What `DEVICES` devices read while pulses come in; None for a device not driven in pulses.
+    """What `DEVICES` devices read while pulses come in, or how they rectify; None for a device of another kind.
 
     Graded devices that go both ways get pulses up and then as many down; those that go one way get them in
     that direction; devices without intermediate states are written back and forth.
 
     Returns:
-        ``pulses`` (cumulative), ``values`` (one list per device), ``unit``, ``what``.
+        ``pulses`` (cumulative), ``values`` (one list per device), ``unit``, ``what``; of resonators what
+        `resonance_lines` returns.
     """
+    if isinstance(device, ResonatorDevice):
+        return resonance_lines(device, DEVICES, seed)
     if not isinstance(device, MemoryDevice) or not device.drive_unit.startswith("pulse"):
         return None
     generator = generator_for(seed, "response")
@@ -40,6 +47,12 @@ def response(device: Device, seed: int) -> dict[str, Any] | None:
         "what": "conductance" if device.read_unit == "S" else "resistance",
         "note": _note(device, drives),
     }
+
+
+def neuron(circuit: Circuit, seed: int) -> dict[str, Any] | None:
+    """What the oscillators emit that a circuit uses as neurons; None for a circuit without."""
+    found = [part for part in circuit.parts().values() if isinstance(part, OscillatorDevice)]
+    return emission(found[0], seed) if found else None
 
 
 def _read(device: MemoryDevice, state: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:

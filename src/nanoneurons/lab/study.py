@@ -189,7 +189,7 @@ class Study(BaseModel):
             "device": type(setup.circuit.device).__name__,
             "device_parameters": setup.circuit.device.values(),
             "circuit": setup.circuit_name,
-            "circuit_parameters": setup.circuit.values(),
+            "circuit_parameters": {**setup.circuit.values(), **_of_other_parts(setup.circuit)},
             "rule": setup.rule_name,
             "rule_parameters": setup.rule.values(),
             "task": _content(self.task),
@@ -254,6 +254,12 @@ def _si(given: dict[str, Value], owner: Any) -> dict[str, Any]:
             value = int(number) if declared.integer and number == int(number) else number
         converted[name] = value
     return converted
+
+
+def _of_other_parts(circuit: Circuit) -> dict[str, Any]:
+    """Values of what a circuit is built of besides its device, such as neurons."""
+    others = {prefix: part for prefix, part in circuit.parts().items() if prefix}
+    return {prefix + name: value for prefix, part in others.items() for name, value in part.values().items()}
 
 
 def _beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:

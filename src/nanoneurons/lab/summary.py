@@ -18,7 +18,10 @@ LIMIT = 1.0  # points: the cost below which an imperfection no longer matters
 
 
 def label(imperfection: Imperfection) -> str:
-    """Name for people: ``device-to-device spread``, ``telegraph noise``."""
+    """Name for people: ``device-to-device spread``, ``telegraph noise``, ``device-to-device spread of the neurons``."""
+    if imperfection.name.startswith("neuron_"):
+        own = Imperfection(imperfection.name.removeprefix("neuron_"), imperfection.parameters)
+        return f"{label(own)} of the neurons"
     text = imperfection.label.replace("adc", "ADC").replace("dac", "DAC")
     if text == "stuck":
         return "stuck devices"

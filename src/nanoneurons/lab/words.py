@@ -118,8 +118,8 @@ def notes(result: dict[str, Any]) -> list[str]:
     """What the numbers do not cover, and what a reader should know of them."""
     study, used, about = result["study"], result["used"], result["about"]
     found = [
-        "Intervals are 95 % and cover both new chips and new test images (crossed random effects); costs are "
-        "paired: every condition uses the same chips, mini-batches and test images.",
+        "Intervals are 95 % and cover both new chips and new test samples (crossed random effects); costs are "
+        "paired: every condition uses the same chips, mini-batches and test samples.",
     ]
     if study["quick"]:
         found.insert(
@@ -128,7 +128,7 @@ def notes(result: dict[str, Any]) -> list[str]:
     if about["task"]["notice"]:
         found.append(f"Data: {about['task']['notice']}")
     if study["chips"] == 1:
-        found.append("One chip: intervals cover the test images only, and there is no yield.")
+        found.append("One chip: intervals cover the test samples only, and there is no yield.")
     elif study["chips"] < 5:
         found.append(f"Only {study['chips']} chips: spread and yield are rough.")
     if used["in_situ"]:

@@ -42,6 +42,10 @@ class DeviceModule(nn.Module):
         """Events of one inference, one chip."""
         raise NotImplementedError
 
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one inference, one chip, on inputs like `x`; those of any input unless overridden."""
+        return self.counts()
+
     def _store(self, state: dict[str, torch.Tensor]) -> None:
         for name, value in state.items():
             key = "device_" + name.replace(".", "__")
@@ -143,6 +147,9 @@ class DeviceLayer(DeviceModule):
         self._store(self._wired().update(self.state, update, generator))
         self.pulses_applied += self._wired().pulses_of(update)
         self.refresh()
+
+    def trim(self, generator: torch.Generator) -> None:
+        """Tune out what fabrication did to the devices, as far as the weights read do not show it already."""
 
     @torch.no_grad()
     def move(self, change: torch.Tensor) -> None:

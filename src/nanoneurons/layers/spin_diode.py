@@ -12,6 +12,7 @@ from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import draw_key, normal
+from nanoneurons.core.update import Update
 from nanoneurons.devices import State
 from nanoneurons.devices.spin_diode import SpinDiode
 
@@ -118,6 +119,13 @@ class RfLayer(DeviceLayer):
         self.resonance.add_(change)
         self.resonance.copy_(torch.minimum(torch.maximum(self.resonance, self.centres - limit), self.centres + limit))
 
+    @torch.no_grad()
+    def trim(self, generator: torch.Generator) -> None:
+        """Tune every resonance by its fabricated deviation, measured once, as far as its range reaches."""
+        self._require()
+        state = self.state
+        self.apply_update(Update(-(state["nominal"] * state["deviation"])), generator)
+
     def matrix(self) -> torch.Tensor:
         """Weights in V/W of the chip, or of the ideal device before fabrication, ``(*chips, chains, tones)``."""
         return self._matrix(self._held())
@@ -192,6 +200,10 @@ class RfLayer(DeviceLayer):
     def counts(self) -> Counts:
         """Events of one reading of all chains, one chip."""
         return self.chain.inference(*self.resonance.shape[-2:])
+
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one reading of all chains under powers like `x` in W."""
+        return self.chain.layer_counts(*self.resonance.shape[-2:], x)
 
 
 class SpinDiodeLinear(RfLayer):

@@ -105,6 +105,10 @@ class SpinTorqueActivation(DeviceModule):
         """Events of one reading of all oscillators, one chip."""
         return self.circuit.neuron_counts(self.features)
 
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one reading of all oscillators under voltages like `x` in V."""
+        return self.circuit.neuron_counts(self.features, x)
+
     def extra_repr(self) -> str:
         return f"{self.shape}, shared={self.shared}, chips={self.chips}"
 

@@ -75,11 +75,24 @@ class FeedForward(nn.Sequential):
         for layer in self.device_layers:
             layer.refresh(generator)
 
-    def inference_counts(self) -> Counts:
-        """Events of classifying one sample on one chip."""
+    @torch.no_grad()
+    def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
+        """Events of classifying one sample on one chip; with samples `x`, what they send through is counted too."""
+        seen: dict[nn.Module, torch.Tensor] = {}
+
+        def note(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            seen[module] = given[0]
+
+        if x is not None:
+            hooks = [m.register_forward_pre_hook(note) for m in self.device_modules]
+            try:
+                self(x)
+            finally:
+                for hook in hooks:
+                    hook.remove()
         total = Counts()
         for module in self.device_modules:
-            total = total + module.counts()
+            total = total + (module.counts_of(seen[module]) if module in seen else module.counts())
         return total
 
 
@@ -112,7 +125,8 @@ def build(
     """
     pixels = math.prod(shape)
     if spec == "auto":
-        spec = f"{pixels}-{512 if pixels > 100 else 128}-{classes}"
+        wide = pixels > 100 and kind != "rf"  # a band has room for a hundred tones, not for five hundred
+        spec = f"{pixels}-{512 if wide else 128}-{classes}"
     head, *rest = spec.lower().replace(" ", "").split("-")
     convolutional = "x" in head
     want = "x".join(map(str, shape)) if convolutional else str(pixels)
