@@ -13,12 +13,14 @@ from scipy.integrate import solve_ivp
 from torch import nn
 from torch.func import functional_call
 
-from nanoneurons import devices
+from nanoneurons import devices, learning, networks
 from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import generator_for
 from nanoneurons.layers.rf_signal import PowerSpectrum, SignalLinear, periodogram
 from nanoneurons.layers.spin_diode import SpinDiodeLinear
+from nanoneurons.layers.spin_torque import SpinTorqueActivation, VoltageReadout
+from nanoneurons.learning.physics_aware import PhysicsAware
 from nanoneurons.physics.spin_diode import rectified
 
 RATE = 200e6
@@ -262,6 +264,27 @@ def test_chips_side_by_side():
     other.load_state_dict(two.state_dict())
     other.noisy_reads = False
     assert torch.equal(other(x), two(x))
+
+
+def test_a_network_learns_from_signals():
+    """Which of two tones is the stronger one, told from signals of random phase and noise."""
+    circuit = RfChain(devices.get("spin-diode", damping=0.05), band_low=20e6, band_high=60e6, full_power=1e-6)
+    draw = generator_for(0)
+    y = torch.randint(2, (200,), generator=draw)
+    strong, weak, phase = (torch.rand(200, 1, generator=draw) for _ in range(3))
+    t = torch.arange(400) / RATE
+    first, second = (torch.cos(2 * math.pi * (f * t + k * phase)) for f, k in ((25e6, 1), (50e6, 3)))
+    one, two = (10e-3 * torch.where(y[:, None] == k, 0.6 + 0.4 * strong, 0.5 * weak) for k in (0, 1))
+    x = one * first + two * second + 1e-3 * torch.randn(200, 400, generator=draw)
+    net = networks.FeedForward(
+        SignalLinear(400, 6, sample_rate=RATE, resonators=4, circuit=circuit),
+        SpinTorqueActivation(6, circuit=circuit),
+        SpinDiodeLinear(6, 2, circuit=circuit, sources="oscillators"),
+        VoltageReadout(circuit.readout_scale),
+    )
+    net.program_initial(generator_for(1))
+    learning.fit(net, PhysicsAware(lr=0.1, digital_lr=0.1), x[:150], y[:150], epochs=30, batch=15, seed=1)
+    assert float(learning.accuracy(net, x[150:], y[150:])) > 0.9  # chance is a half
 
 
 # -- bad input ----------------------------------------------------------------------------------------
