@@ -232,13 +232,23 @@ def test_one_more_half_linewidth_is_the_unit_of_every_resonator():
 
 
 def test_counts_are_readings_of_every_chain_at_every_position():
-    assert conv().counts().events["resonator reading"] == 3 * 18 * 12
-    assert conv(layout="parallel").counts().events["resonator reading"] == 3 * 18 * 12
-    edge = conv(padding=1, layout="parallel").counts().events["resonator reading"]
+    assert conv().counts().events["holding a tuned resonance"] == 3 * 18 * 12
+    assert conv(layout="parallel").counts().events["holding a tuned resonance"] == 3 * 18 * 12
+    edge = conv(padding=1, layout="parallel").counts().events["holding a tuned resonance"]
     assert edge == 3 * 2 * (IMAGE[0] * 3 - 2) * (IMAGE[1] * 3 - 2)  # no resonator where there is no pixel
-    assert conv(padding=1).counts().events["resonator reading"] == 3 * 18 * 30
+    assert conv(padding=1).counts().events["holding a tuned resonance"] == 3 * 18 * 30
     with pytest.raises(RefusedError, match="give image="):
         SpinDiodeConv2d(2, 3, 3, circuit=CHAIN).counts()
+
+
+@pytest.mark.parametrize("layout", ["sequential", "parallel"])
+def test_counts_of_samples_are_counts_at_half_power_where_every_pixel_has_it(layout):
+    layer = conv(layout=layout)
+    half = torch.full((2, 2, *IMAGE), 0.5 * CHAIN.full_power)
+    usual, seen = layer.counts().events, layer.counts_of(half).events
+    assert usual.keys() == seen.keys()
+    for event, count in usual.items():
+        assert seen[event] == pytest.approx(count, rel=1e-6), event
 
 
 @pytest.mark.parametrize(

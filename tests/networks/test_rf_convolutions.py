@@ -73,7 +73,7 @@ def test_shared_oscillators_are_one_per_channel():
         assert power.shape == voltage.shape
         assert torch.equal(power[:, 0], power[:, 2])
         assert len(power[:, 0].unique()) == pytest.approx(different, rel=0.02)  # single precision may repeat some
-        assert module.counts().events["oscillator reading"] == 4 * 36
+        assert module.counts().events["oscillator, per operating point"] == 4 * 36
     with pytest.raises(ParameterError, match=r"4 x 6 x 6 oscillators cannot take voltages of shape \(3, 4, 6\)"):
         own(torch.zeros(3, 4, 6))
     with pytest.raises(ParameterError, match="only images share oscillators"):
@@ -83,8 +83,8 @@ def test_shared_oscillators_are_one_per_channel():
 def test_counts_are_those_of_all_positions():
     readings = 4 * 9 * 64 + 6 * 36 * 16 + 24 * 8 + 8 * 3
     counts = network().inference_counts().events
-    assert counts["resonator reading"] == readings
-    assert counts["oscillator reading"] == 4 * 16 + 6 * 4 + 8
+    assert counts["holding a tuned resonance"] == readings
+    assert counts["oscillator, per operating point"] == 4 * 16 + 6 * 4 + 8
 
 
 def test_it_learns_which_edge_is_bright():

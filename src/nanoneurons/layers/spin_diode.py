@@ -124,7 +124,7 @@ class RfLayer(DeviceLayer):
         """Tune every resonance by its fabricated deviation, measured once, as far as its range reaches."""
         self._require()
         state = self.state
-        self.apply_update(Update(-(state["nominal"] * state["deviation"])), generator)
+        super().apply_update(Update(-(state["nominal"] * state["deviation"])), generator)  # each resonator its own
 
     def matrix(self) -> torch.Tensor:
         """Weights in V/W of the chip, or of the ideal device before fabrication, ``(*chips, chains, tones)``."""
