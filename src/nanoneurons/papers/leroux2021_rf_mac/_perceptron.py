@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SWEEPS", "Split", "conditions", "damping_at", "perceptron", "software", "split"]
 
 SWEEPS = ("spacing", "band", "symmetric", "spread")
-SPREAD_RULES = ("plain", "twin-ideal", "twin-calibrated")
+SPREAD_RULES = ("plain", "injected", "twin-ideal", "twin-calibrated")
 Split = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 Progress = Callable[[float, str], None]
 _PIXELS = 64
@@ -69,9 +69,10 @@ def perceptron(config: Config, condition: str, seed: int, progress: Progress) ->
         _fit(config, network, "backpropagation", {}, parts, seed, progress)
     else:
         network = _network(circuit, config.chips, seed)
-        if rest[0] == "plain":
+        if rest[0] in ("plain", "injected"):  # one training for all chips, which are then written
             source = _network(circuit, None, seed)
-            _fit(config, source, "backpropagation", {}, parts, seed, progress)
+            options = {"injected": 1.0} if rest[0] == "injected" else {}
+            _fit(config, source, "backpropagation", options, parts, seed, progress)
             network.fabricate(generator_for(seed, "chips"))
             network.program(source, generator_for(seed, "program"))
         else:

@@ -17,6 +17,7 @@ __all__ = ["by_seed", "quantities", "seeds_with"]
 Results = dict[str, dict[str, Any]]
 _TITLES = {
     "plain": "plain training",
+    "injected": "trained on virtual chips",
     "twin-ideal": "chips in the loop, ideal twin",
     "twin-calibrated": "calibrated twin",
 }
