@@ -41,7 +41,9 @@ def test_the_largest_damping_is_where_the_band_is_full(tones):
     linear = largest_damping(tones, LOW, HIGH, "linear")
     assert linear < damping
     narrowest = linewidths_apart(plan_frequencies(tones, LOW, HIGH, "linear"), linear)[0]
-    assert narrowest == pytest.approx(linewidths_apart(plan_frequencies(tones, LOW, HIGH, "geometric"), damping)[0], rel=0.01)
+    assert narrowest == pytest.approx(
+        linewidths_apart(plan_frequencies(tones, LOW, HIGH, "geometric"), damping)[0], rel=0.01
+    )
 
 
 def test_closed_forms_of_the_drone_layer():
@@ -101,7 +103,12 @@ def test_merged_inputs_keep_mean_total_power():
 
 
 def test_a_condition_is_its_job():
-    for c in (Condition(64, 0.01, 0), Condition(9, 1 / 3, 1), Condition(16, 1e-5, 1, 0.003), Condition(16, 0.2, 1, 0.0)):
+    for c in (
+        Condition(64, 0.01, 0),
+        Condition(9, 1 / 3, 1),
+        Condition(16, 1e-5, 1, 0.003),
+        Condition(16, 0.2, 1, 0.0),
+    ):
         assert Condition.of(c.job) == c
 
 

@@ -116,7 +116,9 @@ def _numbers(text: str, name: str, whole: bool = False) -> tuple[float, ...]:
 
     found = tuple(quantity(part.strip(), "1", name) for part in text.split(",") if part.strip())
     if not found or (whole and any(v != int(v) for v in found)):
-        raise StudyError(f"{name} {text!r} holds no {'whole ' if whole else ''}numbers between commas, such as 16,36,64")
+        raise StudyError(
+            f"{name} {text!r} holds no {'whole ' if whole else ''}numbers between commas, such as 16,36,64"
+        )
     return found
 
 
@@ -125,9 +127,7 @@ def show_limits(forms: dict[str, Any]) -> None:
     from nanoneurons.lab.rf_words import fact_lines, plan_rows
 
     plans = [f"{plan['plan']} plan" for plan in forms["plans"]]
-    print_table(
-        f"{forms['inputs']} tones at a damping of {forms['damping']:g}", ("quantity", *plans), plan_rows(forms)
-    )
+    print_table(f"{forms['inputs']} tones at a damping of {forms['damping']:g}", ("quantity", *plans), plan_rows(forms))
     for line in fact_lines(forms):
         print_text(f"  * {line}")
     print_text("Recommended:")

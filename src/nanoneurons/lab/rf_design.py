@@ -144,7 +144,9 @@ def measure(
         merged(dataset.x_test[:1], count)  # refuses too many
     design = dataclasses.replace(design, tones=tuple(sorted(set(tones))))
     forms = closed_forms(design, design.inputs or inputs)
-    runs = Runs(design.study("backpropagation"), design.study("physics-aware"), design.hidden, design.seeds, dataset.sizes)
+    runs = Runs(
+        design.study("backpropagation"), design.study("physics-aware"), design.hidden, design.seeds, dataset.sizes
+    )
     conditions = _conditions(design)
     for condition in conditions:
         circuit_of(design.circuit(), condition)  # refuses a damping or a spread that no device can have
@@ -211,4 +213,3 @@ def _folder(design: RfDesign, runs: Runs) -> str:
     words = "".join(c if c.isalnum() else "-" for c in Path(str(design.task)).stem).strip("-")
     content = json.dumps(dataclasses.asdict(design), sort_keys=True).encode()
     return f"design-{words}-{hashlib.sha256(content + runs.key().encode()).hexdigest()[:12]}"
-

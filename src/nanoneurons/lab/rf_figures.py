@@ -130,7 +130,14 @@ def _spread(result: Result) -> Picture:
         for a, colour, mark in zip(design["spread_dampings"], COLOURS, MARKS, strict=False):
             rows = [r for r in _rows(result, tones=most, damping=a) if r["spread"] is not None]
             _points(
-                ax, rows, [100 * r["spread"] for r in rows], "mean", 100, color=colour, marker=mark, label=f"damping {a:g}"
+                ax,
+                rows,
+                [100 * r["spread"] for r in rows],
+                "mean",
+                100,
+                color=colour,
+                marker=mark,
+                label=f"damping {a:g}",
             )
         chance = 100 / result["used"]["classes"]
         ax.axhline(chance, color=GREY, linewidth=1.0, linestyle=":", label="chance")

@@ -153,7 +153,9 @@ def read_rows(folder: str | Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StoreError(f"{folder} holds no rows.json; give the folder of a finished audit, design or reproduction") from None
+        raise StoreError(
+            f"{folder} holds no rows.json; give the folder of a finished audit, design or reproduction"
+        ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); start the run again to rebuild it") from error
     if not isinstance(found, dict) or found.get("kind") not in ("audit", "design", "reproduction"):

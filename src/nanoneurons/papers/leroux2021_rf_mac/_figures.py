@@ -23,6 +23,7 @@ __all__ = ["figures"]
 _BLUE, _ORANGE, _TEAL, _RED, _GREY, _INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a8f98", "#1f2328"
 _RULES = {
     "plain": ("plain", _ORANGE),
+    "injected": ("virtual chips", _RED),
     "twin-ideal": ("ideal twin", _TEAL),
     "twin-calibrated": ("calibrated twin", _BLUE),
 }
@@ -141,7 +142,7 @@ def _imperfect(config: Any, results: Results) -> Figure:
         for k, (kind, text, colour) in enumerate(kinds):
             values = [by_seed(config, results, "mac", f"{n}/{WIRINGS[0]}", kind).mean() for n in names]
             shown = np.maximum(values, 1e-3)
-            ax.barh(np.arange(len(names)) + 0.27 * (1 - k), shown, 0.25, left=0, color=colour, label=text)
+            ax.barh(np.arange(len(names)) + 0.27 * (k - 1), shown, 0.25, left=0, color=colour, label=text)
         wrap = " " if _wide(canvas) else "\n"
         ax.set_yticks(range(len(names)), [titles[n].replace(", ", "," + wrap, 1) for n in names])
         ax.invert_yaxis()
@@ -189,8 +190,9 @@ def _sweeps(config: Any, results: Results) -> Figure:
     caption = (
         "Perceptron of 64 tones: held-out images (lines) and training images (dotted), mean over "
         f"{config.sweep_seeds} seeds. Distance of tones by the damping at the full band, or by the band at a damping "
-        f"of {config.damping:g}. Spread: a network trained on ideal diodes and written to {config.chips} chips, or "
-        "chips in the loop with the gradient of the ideal diode or of the chip as measured. Dashed: ideal perceptron."
+        f"of {config.damping:g}. Spread: a network trained on ideal diodes (plain) or on virtual chips and written "
+        f"to {config.chips} chips, or chips in the loop with the gradient of the ideal diode or of "
+        "the chip itself. Dashed: ideal perceptron."
     )
     return Figure("perceptron", caption, draw, "What the perceptron needs", 3.8, 8.4)
 

@@ -117,10 +117,14 @@ def _plane(config: Any, results: dict[str, dict]) -> Figure:
         axes = canvas.subplots(*((2, 1) if narrow else (1, 2)), sharex=True, sharey=True)
         shown = None
         for ax, (kind, title) in zip(
-            axes, (("two-layers", "nine junctions, two layers"), ("one-layer", "three junctions, one layer")), strict=True
+            axes,
+            (("two-layers", "nine junctions, two layers"), ("one-layer", "three junctions, one layer")),
+            strict=True,
         ):
             run = results[f"plane/{kind}/seed0"]
-            shown = ax.imshow(run["map"], origin="lower", extent=(0, 1, 0, 1), cmap="PuOr", vmin=0, vmax=1, aspect="equal")
+            shown = ax.imshow(
+                run["map"], origin="lower", extent=(0, 1, 0, 1), cmap="PuOr", vmin=0, vmax=1, aspect="equal"
+            )
             points = np.array(run["points"])
             for label, face in ((1, "black"), (0, "white")):
                 p = points[points[:, 2] == label]
@@ -156,11 +160,15 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
             terms = [t for t in system.terms if t.joule > 0]
             height = 0.8 / len(terms)
             for k, term in enumerate(terms):
-                ax.barh(n - 0.4 + (k + 0.5) * height, 1e9 * term.joule, height, color=_TERMS[term.name], label=term.name)
+                ax.barh(
+                    n - 0.4 + (k + 0.5) * height, 1e9 * term.joule, height, color=_TERMS[term.name], label=term.name
+                )
                 ax.text(1.25e9 * term.joule, n - 0.4 + (k + 0.5) * height, term.name if wide else "", va="center",
                         fontsize=6.5)  # fmt: skip
             ax.plot(1e9 * system.joule, n, marker="|", ms=18, color="black", mew=1.5)
-        names = [s.name if wide else s.name.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n") for s in systems]
+        names = [
+            s.name if wide else s.name.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n") for s in systems
+        ]
         ax.set_yticks(range(len(systems)), names, fontsize=8)
         ax.set_xscale("log")
         ax.set(xlabel="energy of one spectrum (nJ)", xlim=(1e-3, 1e7 if wide else 2e6))

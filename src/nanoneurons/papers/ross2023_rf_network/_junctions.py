@@ -59,7 +59,10 @@ def build(config: Any, hidden: bool, seed: int, chips: int, ideal: bool = False)
     if ideal:
         diode, neuron = diode.ideal(), neuron.ideal()
     circuit = RfChain(
-        device=diode, neuron=neuron, band_low=config.plane_tones[0], band_high=config.plane_tones[1]  # type: ignore[arg-type]
+        device=diode,
+        neuron=neuron,
+        band_low=config.plane_tones[0],
+        band_high=config.plane_tones[1],  # type: ignore[arg-type]
     )
     clamp = torch.tensor(circuit.neuron.current_range()[1])
     answer = _Answer(0.5 * circuit.amplifier_gain * float(circuit.neuron.emitted_power(clamp)))
