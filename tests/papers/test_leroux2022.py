@@ -62,8 +62,8 @@ def test_sizes_and_devices_of_the_full_network():
 
 def test_oscillators_start_in_their_range():
     design = TINY.design
-    scales = _network.scales_of(design, "sequential", images(50), 3)
-    network, x = _network.assemble(design, "sequential", scales, 3), images(50)
+    scales = _network.scales_of(design, lambda known: _network.assemble(design, "sequential", known, 3), images(50))
+    network, x = _network.assemble(design, "sequential", scales, 3).eval(), images(50)
     place = 0
     with torch.no_grad():
         for module in network:
@@ -82,8 +82,8 @@ def test_oscillators_start_in_their_range():
 def test_layouts_share_their_kernels():
     def distance(layout, damping):
         design = dataclasses.replace(TINY.design, damping=damping)
-        one = _network.assemble(design, "sequential", [5e-3] * 3, 1)
-        other = _network.assemble(design, layout, [5e-3] * 3, 2)
+        one = _network.assemble(design, "sequential", [5e-3] * 3, 1).eval()
+        other = _network.assemble(design, layout, [5e-3] * 3, 2).eval()
         other.load_state_dict(one.state_dict())
         with torch.no_grad():
             return float((other(images(20)) - one(images(20))).std() / one(images(20)).std())
@@ -91,6 +91,25 @@ def test_layouts_share_their_kernels():
     for layout in experiment.PARALLEL:
         far, near = distance(layout, 1e-3), distance(layout, 1e-4)
         assert near < far / 3 and near < 0.3, layout  # what is left is crosstalk
+
+
+def test_images_move_in_training_only():
+    shift, x = _network.RandomShift(2, 0), images(40)
+    assert torch.equal(shift.eval()(x), x)
+    moved = shift.train()(x)
+    assert moved.shape == x.shape and not torch.equal(moved, x)
+    places = set()
+    for before, after in zip(x[:, 0], moved[:, 0], strict=True):
+        found = [
+            (dy, dx)
+            for dy in range(-2, 3)
+            for dx in range(-2, 3)
+            if torch.equal(after[2:-2, 2:-2], before[2 + dy : 26 + dy, 2 + dx : 26 + dx])
+        ]
+        assert found
+        places.add(found[0])
+    assert len(places) > 10
+    assert torch.equal(_network.RandomShift(0, 0)(x), x)
 
 
 def test_detunings_follow_the_damping(tmp_path):
@@ -139,6 +158,14 @@ def test_held_out_images_are_none_of_those_trained_on():
     assert torch.equal(split.x_test, whole.x[-1000:]) and torch.equal(split.x, whole.x[:-1000])
     with pytest.raises(ParameterError, match="leaves no image"):
         experiment._Images.of(experiment.Config(held_out=len(whole.x)))
+
+
+def test_pooling_is_the_largest_or_the_mean():
+    with pytest.raises(ParameterError, match="must be 'largest' or 'mean'"):
+        experiment.Config(pool="max")
+    x = images(4)
+    for pool, wanted in (("largest", torch.nn.functional.max_pool2d), ("mean", torch.nn.functional.avg_pool2d)):
+        assert torch.equal(experiment.Config(pool=pool).design.pooling()(x), wanted(x, 2))
 
 
 def test_a_band_is_two_frequencies():

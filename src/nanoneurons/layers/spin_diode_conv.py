@@ -255,7 +255,7 @@ class SpinDiodeConv2d(RfLayer):
             raise ParameterError(
                 f"{type(self).__name__} takes images (batch, {self.in_channels}, {wanted}), not shape {size}"
             )
-        output_size(size[-2:], self.kernel_size, self.stride, self.padding)
+        output_size((size[-2], size[-1]), self.kernel_size, self.stride, self.padding)
         self._check_values(power)
 
     # -- chips ----------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ __all__ = ["accuracies", "crosstalk", "curves", "damping", "kernels", "spread"]
 
 _COLOURS = {
     "sequential": "#0072B2", "parallel-line": "#E69F00", "parallel-field": "#009E73", "software": "#8a8f98",
+    "free-weights": "#1f2328",
 }  # fmt: skip
 _LABELS = {
     "sequential": "sequential", "parallel-line": "parallel, one line", "parallel-field": "parallel, field lines",
     "software": "software, ReLU",
+    "free-weights": "software, oscillators",
 }  # fmt: skip
 _INK = "#1f2328"
 
@@ -92,7 +94,7 @@ def kernels(weights: Sequence[Sequence[float]], size: int) -> Figure:
         axes = np.atleast_1d(canvas.subplots(-(-count // columns), columns, squeeze=False)).ravel()
         pictures = 1e-3 * np.array(weights).reshape(count, size, size)
         limit = np.abs(pictures).max()
-        image = None
+        image: Any = None
         for ax, picture in zip(axes, pictures, strict=False):
             image = ax.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit)
         for ax in axes:
@@ -118,7 +120,7 @@ def crosstalk(found: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes = canvas.subplots(len(kinds) if narrow else 1, 1 if narrow else len(kinds), squeeze=False).ravel()
         pictures = [np.abs(np.array(found[kind]["chain"])) for kind in kinds]
         top = max(p.max() for p in pictures)
-        image = None
+        image: Any = None
         for ax, kind, picture in zip(axes, kinds, pictures, strict=True):
             side = round(len(picture) ** 0.5)
             shown = np.ma.masked_equal(picture, 0).reshape(side, side)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -23,9 +25,11 @@ from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
 from nanoneurons.layers.spin_torque import PowerInput, SpinTorqueActivation, VoltageReadout
 from nanoneurons.networks import FeedForward
 
-__all__ = ["LAYOUTS", "Design", "assemble", "counts", "scales_of", "software"]
+__all__ = ["LAYOUTS", "Design", "assemble", "counts", "free_weights", "scales_of", "software"]
 
-LAYOUTS = {  # layout and what a chain hears
+LAYOUTS: dict[
+    str, tuple[Literal["sequential", "parallel"], Literal["all", "field"]]
+] = {  # layout and what a chain hears
     "sequential": ("sequential", "all"),
     "parallel-line": ("parallel", "all"),
     "parallel-field": ("parallel", "field"),
@@ -45,6 +49,7 @@ class Design:
         band: lowest and highest tone in Hz, of every layer.
         span: clamp of the oscillators, in standard deviations of their voltages before training.
         shift: pixels that training images are moved by at most.
+        pool: ``"largest"`` of 2 by 2 voltages, or their ``"mean"``.
     """
 
     channels: tuple[int, ...]
@@ -53,6 +58,7 @@ class Design:
     band: tuple[float, float]
     span: float
     shift: int
+    pool: str
 
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of the input of every convolution, and of the last feature map."""
@@ -61,6 +67,15 @@ class Design:
             height, width = ((n - self.kernel + 1) // POOL for n in found[-1])
             found.append((height, width))
         return found
+
+    @property
+    def features(self) -> int:
+        """Inputs of the dense layer."""
+        return self.channels[-1] * math.prod(self.sizes()[-1])
+
+    def pooling(self) -> nn.Module:
+        """Pooling of the voltages of 2 by 2 positions."""
+        return EachChip(nn.MaxPool2d(POOL) if self.pool == "largest" else nn.AvgPool2d(POOL), 3)
 
     def chain(self, scale: float, spread: float | None = None) -> RfChain:
         """Circuit of a layer whose oscillators see voltages of standard deviation `scale` in V.
@@ -97,33 +112,32 @@ def assemble(
     chips: int | None = None,
     spread: float | None = None,
 ) -> FeedForward:
-    """Convolutions, sums over squares of 2 by 2 voltages, oscillators, and a dense read-out.
+    """Convolutions, pooling of 2 by 2 voltages, oscillators, and a dense read-out.
 
     Args:
         scales: standard deviation in V of the voltages of every layer before training, which sets its oscillators.
         spread: of resonances and tones, in half linewidths; None for ideal devices.
     """
     placed, listening = LAYOUTS[layout]
-    sizes, fed = design.sizes(), "generator"
+    sizes = design.sizes()
+    fed: Literal["generator", "oscillators"] = "generator"
     modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(design.chain(1.0).full_power)]
-    before = 1
-    for index, features in enumerate(design.channels):
+    for index, (before, features) in enumerate(_channels(design)):
         circuit = design.chain(scales[index], spread)
         modules += [
             SpinDiodeConv2d(
                 before, features, design.kernel, circuit=circuit, chips=chips, seed=_seed(seed, index),
                 layout=placed, listening=listening, image=sizes[index], sources=fed,
             ),
-            EachChip(nn.AvgPool2d(POOL), 3),
+            design.pooling(),
             SpinTorqueActivation(
                 (features, *sizes[index + 1]), circuit=circuit, chips=chips,
                 shared=layout == "sequential" and index + 1 < len(design.channels),
             ),
         ]  # fmt: skip
-        before, fed = features, "oscillators"
+        fed = "oscillators"
     circuit = design.chain(scales[-1], spread)
-    tones = before * math.prod(sizes[-1])
-    last = SpinDiodeLinear(tones, CLASSES, circuit=circuit, chips=chips, seed=_seed(seed, -1), sources=fed)
+    last = SpinDiodeLinear(design.features, CLASSES, circuit=circuit, chips=chips, seed=_seed(seed, -1), sources=fed)
     return FeedForward(*modules, FlattenInput(3), last, VoltageReadout(circuit.readout_scale))
 
 
@@ -154,11 +168,15 @@ def _seed(seed: int, index: int) -> int:
 
 
 @torch.no_grad()
-def scales_of(design: Design, layout: str, images: torch.Tensor, seed: int) -> list[float]:
-    """Standard deviation in V of what the oscillators of every layer, and the read-out, see before training."""
+def scales_of(design: Design, build: Callable[[Sequence[float]], FeedForward], images: torch.Tensor) -> list[float]:
+    """Standard deviation in V of what the oscillators of every layer, and the read-out, see before training.
+
+    Args:
+        build: network for given scales.
+    """
     scales = [1.0] * (len(design.channels) + 1)
     for index in range(len(scales)):
-        network = assemble(design, layout, scales, seed).eval()
+        network = build(scales).eval()
         ends = [n for n, m in enumerate(network) if isinstance(m, SpinTorqueActivation | VoltageReadout)]
         scales[index] = float(network[: ends[index]](images).std())  # type: ignore[operator]
     return scales
@@ -167,13 +185,39 @@ def scales_of(design: Design, layout: str, images: torch.Tensor, seed: int) -> l
 def software(design: Design, seed: int) -> FeedForward:
     """The same sizes with free weights and rectified linear units."""
     modules: list[nn.Module] = [RandomShift(design.shift, seed)]
-    before = 1
-    for index, features in enumerate(design.channels):
+    for index, (before, features) in enumerate(_channels(design)):
         layer = AnalogConv2d(before, features, design.kernel, seed=_seed(seed, index))
-        modules += [layer, EachChip(nn.AvgPool2d(POOL), 3), nn.ReLU()]
-        before = features
-    tones = before * math.prod(design.sizes()[-1])
-    return FeedForward(*modules, FlattenInput(3), AnalogLinear(tones, CLASSES, seed=_seed(seed, -1)))
+        modules += [layer, design.pooling(), nn.ReLU()]
+    return FeedForward(*modules, FlattenInput(3), AnalogLinear(design.features, CLASSES, seed=_seed(seed, -1)))
+
+
+class _Detected(nn.Module):
+    """Powers in W become the largest voltage in V that a nominal diode makes of them."""
+
+    def __init__(self, circuit: RfChain) -> None:
+        super().__init__()
+        self.sensitivity = circuit.device.nominal_sensitivity
+
+    def forward(self, power: torch.Tensor) -> torch.Tensor:
+        return power * self.sensitivity
+
+
+def free_weights(design: Design, scales: Sequence[float], seed: int) -> FeedForward:
+    """The same oscillators between free weights of any size: what the resonators' weights cost."""
+    circuit = design.chain(1.0)
+    modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(circuit.full_power)]
+    for index, (before, features) in enumerate(_channels(design)):
+        layer = AnalogConv2d(before, features, design.kernel, seed=_seed(seed, index))
+        size = design.sizes()[index + 1]
+        neurons = SpinTorqueActivation((features, *size), circuit=design.chain(scales[index]))
+        modules += [_Detected(circuit), layer, design.pooling(), neurons]
+    last = AnalogLinear(design.features, CLASSES, seed=_seed(seed, -1))
+    return FeedForward(*modules, FlattenInput(3), _Detected(circuit), last, VoltageReadout(1 / scales[-1]))
+
+
+def _channels(design: Design) -> list[tuple[int, int]]:
+    """Channels before and after every convolution."""
+    return list(itertools.pairwise((1, *design.channels)))
 
 
 def counts(network: FeedForward, layout: str) -> dict[str, float]:

@@ -5,7 +5,7 @@ Kernels are chains of spin diodes, neurons are oscillators. The same network is 
 1. in the sequential layout, one chain per output channel that meets one patch after the other;
 2. in the parallel layout with one line, where every pixel has a tone and every chain hears all of them;
 3. in the parallel layout with field lines, where a chain hears the tones of its own field only;
-4. in software, with free weights and rectified linear units.
+4. in software, with free weights and rectified linear units, and with free weights and the same oscillators.
 
 The parallel networks take the kernels of the sequential one, are tested as they are, and are then trained on with the
 crosstalk of their own. Beside that: accuracy against damping without training, and chips with spread.
@@ -37,7 +37,7 @@ from nanoneurons.networks import FeedForward
 from nanoneurons.papers._paper import Figure, Quantity, at_least
 
 from . import _figures
-from ._network import LAYOUTS, Design, assemble, counts, scales_of, software
+from ._network import LAYOUTS, Design, assemble, counts, free_weights, scales_of, software
 
 __all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
 
@@ -54,6 +54,7 @@ CITATION = """@article{leroux2022convolutional,
 }"""
 
 PARALLEL = ("parallel-line", "parallel-field")
+SOFTWARE = ("software", "free-weights")
 _SAMPLE = 1000  # training images that set the oscillators' operating points
 _BATCH = 2000  # images tested at once
 
@@ -71,6 +72,8 @@ class Config:
         band: lowest and highest tone in Hz, of every layer.
         span: voltage, in standard deviations before training, from which an oscillator stays at its clamp.
         shift: pixels that training images are moved by at most, anew in every epoch.
+        pool: ``"largest"`` of 2 by 2 voltages (how a circuit finds it is left open) or their ``"mean"`` (chains in
+            series give it), before the oscillators.
         lr: step of resonances in half linewidths; `digital_lr` of biases in mV, `software_lr` of free weights.
         parallel_epochs: epochs of training a parallel network on, from the kernels of the sequential one.
         train_samples: training images used; 0 for all.
@@ -89,11 +92,12 @@ class Config:
     band: tuple[float, ...] = (1e9, 10e9)
     span: float = 4.0
     shift: int = 1
-    epochs: int = 12
-    batch: int = 200
+    pool: str = "mean"
+    epochs: int = 10
+    batch: int = 100
     lr: float = 0.02
     digital_lr: float = 0.05
-    software_lr: float = 0.03
+    software_lr: float = 0.1
     parallel_epochs: int = 3
     train_samples: int = 0
     test_samples: int = 0
@@ -109,13 +113,17 @@ class Config:
             self, seeds=1, channels=1, kernel=1, epochs=1, batch=2, parallel_epochs=1, train_samples=0, test_samples=0,
             held_out=0, shift=0, chips=1, chip_epochs=1, spreads=0, chip_spread=0,
         )  # fmt: skip
+        if self.pool not in ("largest", "mean"):
+            raise ParameterError(f"setting pool = {self.pool!r} must be 'largest' or 'mean'")
         if len(self.band) != 2:
             raise ParameterError(f"setting band = {self.band!r} must be two frequencies, lowest and highest tone")
 
     @property
     def design(self) -> Design:
         """What all networks share."""
-        return Design(self.channels, self.kernel, self.damping, (self.band[0], self.band[1]), self.span, self.shift)
+        return Design(
+            self.channels, self.kernel, self.damping, (self.band[0], self.band[1]), self.span, self.shift, self.pool
+        )
 
 
 QUICK = Config(
@@ -133,7 +141,7 @@ def jobs(config: Config) -> list[list[str]]:
     """The sequential network and software; then what starts from its kernels; then what starts from both layouts."""
     seeds = seeds_of(config)
     return [
-        [f"{kind}/seed{s}" for s in seeds for kind in ("sequential", "software")],
+        [f"{kind}/seed{s}" for s in seeds for kind in ("sequential", *SOFTWARE)],
         [f"{kind}/seed{s}" for s in seeds for kind in PARALLEL],
         [f"{kind}/seed{s}" for s in seeds for kind in ("chips", "damping")],
     ]
@@ -193,12 +201,17 @@ def _train(config: Config, kind: str, seed: int, folder: Path, progress: Progres
     """Train one network, and keep it for other jobs."""
     images, result = _Images.of(config), {}
     lr, digital_lr, epochs = config.lr, config.digital_lr, config.epochs
+    design = config.design
     if kind == "software":
-        network = software(config.design, seed)
-        lr = digital_lr = config.software_lr
+        network = software(design, seed)
+        lr, digital_lr = config.software_lr, 0.1 * config.software_lr
+    elif kind == "free-weights":
+        scales = scales_of(design, lambda known: free_weights(design, known, seed), images.x[:_SAMPLE])
+        network = free_weights(design, scales, seed)
+        digital_lr = 1e-3 * config.digital_lr  # biases of free weights step in V
     elif kind == "sequential":
-        scales = scales_of(config.design, kind, images.x[:_SAMPLE], seed)
-        network = assemble(config.design, kind, scales, seed)
+        scales = scales_of(design, lambda known: assemble(design, kind, known, seed), images.x[:_SAMPLE])
+        network = assemble(design, kind, scales, seed)
         result = {"scales": scales, "counts": counts(network, kind)}
     else:
         network = _trained(config, "sequential", seed, folder, kind)
@@ -221,7 +234,7 @@ def _train(config: Config, kind: str, seed: int, folder: Path, progress: Progres
         "accuracy": curve[-1], "curve": curve, "loss": [r["loss"] for r in history], "seconds": seconds,
         "test_samples": len(images.x_test), "train_samples": len(images.x), "notice": images.notice,
     }  # fmt: skip
-    if kind != "software":
+    if kind not in SOFTWARE:
         held = {name: t.contiguous() for name, t in network.state_dict().items()}
         text = {"scales": ",".join(f"{v:.9e}" for v in _scales(network))}
         write_atomic(_file(folder, kind, seed), safetensors.torch.save(held, text))
@@ -347,6 +360,7 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
     rows = [
         _row("sequential-accuracy", 100 * sequential, "%", f"last of {config.epochs} epochs; {split}"),
         _row("software-accuracy", 100 * free, "%", "the same sizes, free weights, rectified linear units"),
+        _row("free-weights-accuracy", 100 * of("free-weights", "accuracy"), "%", "free weights, the same oscillators"),
         _row("sequential-minus-software", 100 * (sequential - free), "points", "seed by seed"),
     ]
     for kind in PARALLEL:
@@ -379,7 +393,7 @@ def chips_table(config: Config, results: dict[str, dict], kind: str) -> np.ndarr
 def figures(config: Config, results: dict[str, dict]) -> list[Figure]:
     """Learning curves, accuracies by layout, kernels, crosstalk, damping and spread."""
     seeds = seeds_of(config)
-    found = {kind: [results[f"{kind}/seed{s}"] for s in seeds] for kind in ("sequential", "software", *PARALLEL)}
+    found = {kind: [results[f"{kind}/seed{s}"] for s in seeds] for kind in ("sequential", *PARALLEL, *SOFTWARE)}
     chips = {kind: chips_table(config, results, kind) for kind in ("sequential", "parallel-line")}
     dampings = [results[f"damping/seed{s}"] for s in seeds]
     return [
