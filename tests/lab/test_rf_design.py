@@ -103,12 +103,7 @@ def test_merged_inputs_keep_mean_total_power():
 
 
 def test_a_condition_is_its_job():
-    for c in (
-        Condition(64, 0.01, 0),
-        Condition(9, 1 / 3, 1),
-        Condition(16, 1e-5, 1, 0.003),
-        Condition(16, 0.2, 1, 0.0),
-    ):
+    for c in (Condition(64, 0.01, 0), Condition(9, 1 / 3, 1), Condition(16, 1e-5, 1, 0.003, "ideal")):
         assert Condition.of(c.job) == c
 
 
@@ -139,6 +134,7 @@ def test_threshold_of_a_known_curve():
         ({"band_high": 2e10}, ParameterError, "tuning range"),
         ({"dampings": (0.1, 0.01)}, StudyError, "rising order"),
         ({"spreads": (0.01, 0.02)}, StudyError, "begin with 0"),
+        ({"twins": ("idael",)}, StudyError, "idael"),
         ({"seeds": 0}, StudyError, "seeds"),
         ({"device_parameters": {"damping": "7 MHz"}}, ParameterError, "damping"),
         ({"plan": "log"}, ParameterError, "geometric"),
@@ -184,7 +180,7 @@ def test_a_study_from_jobs_to_report(measured):
     design, out, result = measured
     stored = json.loads((out / "rows.json").read_text())
     assert stored["kind"] == "design"
-    assert [r["tones"] for r in stored["rows"]].count(8) == 2 * 2 + 2
+    assert [r["tones"] for r in stored["rows"]].count(8) == 2 * 2 + 2 * 2
     assert {r["tones"] for r in stored["rows"]} == {4, 8}
     first = next(r for r in stored["rows"] if r["tones"] == 8 and r["damping"] == 0.01 and not r["crosstalk"])
     assert first["mean"] > 0.9

@@ -46,7 +46,10 @@ def design(
         None, show_default=False, help='Resonance spreads to measure, "0, 1 %, 3 %". [default: 0 to 3 %]'
     ),
     spread_dampings: str | None = typer.Option(
-        None, show_default=False, help="Dampings at which spread is measured. [default: 0.003,0.01,0.03]"
+        None, show_default=False, help="Dampings at which spread is measured. [default: 0.01,0.03]"
+    ),
+    twins: str | None = typer.Option(
+        None, show_default=False, help="Digital twins that chips train with: ideal, calibrated. [default: both]"
     ),
     hidden: int | None = typer.Option(
         None, min=0, show_default=False, help="Neurons between two layers; 0 for a single layer. [default: 32]"
@@ -88,6 +91,7 @@ def design(
         "dampings": None if dampings is None else _numbers(dampings, "--dampings"),
         "spreads": None if spreads is None else _numbers(spreads, "--spreads"),
         "spread_dampings": None if spread_dampings is None else _numbers(spread_dampings, "--spread-dampings"),
+        "twins": None if twins is None else tuple(part.strip() for part in twins.split(",")),
         "hidden": hidden,
         "seeds": seeds,
         "chips": chips,
@@ -143,7 +147,7 @@ def show(result: dict[str, Any]) -> None:
     print_text("")
     print_table(
         "accuracy, mean over seeds or chips",
-        ("tones", "damping", "spacing", "crosstalk", "spread", "accuracy", "cost, points"),
+        ("tones", "damping", "spacing", "crosstalk", "spread", "twin", "accuracy", "cost, points"),
         [
             (
                 row["tones"],
@@ -151,6 +155,7 @@ def show(result: dict[str, Any]) -> None:
                 f"{row['spacing']:.2g}",
                 "yes" if row["crosstalk"] else "no",
                 "" if row["spread"] is None else f"{100 * row['spread']:g} %",
+                row["twin"],
                 percent(row["mean"]),
                 "" if row["cost"] is None else signed(row["cost"]),
             )

@@ -47,6 +47,7 @@ class RfDesign:
         dampings: dampings to measure with.
         spreads: relative spreads of the resonances, 0 among them.
         spread_dampings: dampings at which spreads are measured, with the largest number of tones.
+        twins: digital twins that chips are trained with: the nominal device, the chip as measured, or both.
         hidden: neurons between the two layers of chains; 0 for a single layer.
         seeds: trainings without devices; `chips` are trained side by side where resonances have a spread.
         quick: a label only; `QUICK` has the values of the small version.
@@ -63,7 +64,8 @@ class RfDesign:
     tones: tuple[int, ...] = ()
     dampings: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.06, 0.1, 0.2)
     spreads: tuple[float, ...] = (0.0, 0.001, 0.003, 0.01, 0.03)
-    spread_dampings: tuple[float, ...] = (0.003, 0.01, 0.03)
+    spread_dampings: tuple[float, ...] = (0.01, 0.03)
+    twins: tuple[str, ...] = ("ideal", "calibrated")
     hidden: int = 32
     seeds: int = 3
     chips: int = 4
@@ -81,6 +83,9 @@ class RfDesign:
                 raise StudyError(f"{name} must be different and in rising order, not {', '.join(map(str, values))}")
         if self.spreads[0] != 0:
             raise StudyError("spreads must begin with 0, which every other one is compared with")
+        for twin in self.twins:
+            if twin not in ("ideal", "calibrated"):
+                raise StudyError(f"a twin is 'ideal' or 'calibrated', not {twin!r}")
         self.circuit()
 
     def study(self, rule: str) -> Study:
@@ -165,7 +170,9 @@ def measure(
 def _conditions(design: RfDesign) -> list[Condition]:
     found = [Condition(n, a, c) for n in reversed(design.tones) for a in design.dampings for c in (0, 1)]
     most = max(design.tones)
-    return found + [Condition(most, a, 1, s) for a in design.spread_dampings for s in design.spreads]
+    return found + [
+        Condition(most, a, 1, s, twin) for twin in design.twins for a in design.spread_dampings for s in design.spreads
+    ]
 
 
 def _assemble(

@@ -127,34 +127,29 @@ def _spread(result: Result) -> Picture:
 
     def draw(figure: Figure) -> None:
         ax = axes(figure)
-        for a, colour, mark in zip(design["spread_dampings"], COLOURS, MARKS, strict=False):
-            rows = [r for r in _rows(result, tones=most, damping=a) if r["spread"] is not None]
-            _points(
-                ax,
-                rows,
-                [100 * r["spread"] for r in rows],
-                "mean",
-                100,
-                color=colour,
-                marker=mark,
-                label=f"damping {a:g}",
-            )
+        for twin, style in zip(design["twins"], ("--", "-"), strict=False):
+            for a, colour, mark in zip(design["spread_dampings"], COLOURS, MARKS, strict=False):
+                rows = _rows(result, tones=most, damping=a, twin=twin)
+                _points(
+                    ax, rows, [100 * r["spread"] for r in rows], "mean", 100,
+                    color=colour, marker=mark, linestyle=style, label=f"damping {a:g}, {twin} twin",
+                )  # fmt: skip
         chance = 100 / result["used"]["classes"]
         ax.axhline(chance, color=GREY, linewidth=1.0, linestyle=":", label="chance")
         ax.set_ylim(0, 102)
         ax.set_xlabel("resonance spread, standard deviation (%)")
         ax.set_ylabel("test accuracy (%)")
-        figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 4)
+        figure.legend(loc="outside upper left", ncols=1 if is_narrow(figure) else 3)
 
     return Picture(
         "spread",
         "Accuracy against the spread of resonances",
-        f"{most} tones, mean over chips trained by physics-aware training with the nominal device as twin, 95 % "
-        "intervals for new chips and new test samples. What counts is the spread in linewidths: broad resonances forgive "
-        "more.",
+        f"{most} tones, mean over chips trained by physics-aware training, 95 % intervals for new chips and new test "
+        "samples. The digital twin that gives the gradient is the nominal device (ideal) or the chip as measured "
+        "(calibrated). Broad resonances forgive more.",
         draw,
         height=3.6,
-        narrow_height=3.5,
+        narrow_height=4.0,
     )
 
 

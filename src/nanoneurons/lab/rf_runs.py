@@ -30,25 +30,28 @@ __all__ = ["Condition", "Runs", "circuit_of", "merged", "run_condition"]
 
 @dataclass(frozen=True)
 class Condition:
-    """One point of the study; `spread` is None where nothing is fabricated."""
+    """One point of the study; `spread` and the `twin` of training are None where nothing is fabricated."""
 
     tones: int
     damping: float
     crosstalk: int = 1
     spread: float | None = None
+    twin: str | None = None
 
     @property
     def job(self) -> str:
         """Its name in the folder of results."""
         text = f"tones:{self.tones} damping:{self.damping!r}"
-        return f"{text} crosstalk:{self.crosstalk}" if self.spread is None else f"{text} spread:{self.spread!r}"
+        if self.spread is None:
+            return f"{text} crosstalk:{self.crosstalk}"
+        return f"{text} spread:{self.spread!r} twin:{self.twin}"
 
     @classmethod
     def of(cls, job: str) -> Condition:
         """The condition that a job's name stands for."""
         found = dict(re.findall(r"(\w+):(\S+)", job))
         spread = float(found["spread"]) if "spread" in found else None
-        return cls(int(found["tones"]), float(found["damping"]), int(found.get("crosstalk", 1)), spread)
+        return cls(int(found["tones"]), float(found["damping"]), int(found.get("crosstalk", 1)), spread, found.get("twin"))
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ def run_condition(runs: Runs, job: str, folder: Path, progress: Callable[[float,
     dataset = data.load(runs.ideal.task)
     x, y = merged(dataset.x_train, condition.tones), dataset.y_train
     test = merged(dataset.x_test, condition.tones)
-    study = runs.ideal if condition.spread is None else runs.chip
+    study = runs.ideal
+    if condition.twin is not None:
+        study = runs.chip.with_values(rule_parameters={"twin": condition.twin})
     setup = study.setup()
     circuit = circuit_of(setup.circuit, condition)
     middle = [runs.hidden] if runs.hidden else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMIT", "headline", "notes", "rows_of", "threshold", "thresholds"]
 
+TWINS = {"ideal": "trained with the nominal device as twin", "calibrated": "trained with the measured chip as twin"}
 LIMIT = 1.0  # points that crosstalk or spread may cost
 DRAWS = 1000
 Tables = dict[Condition, np.ndarray]
@@ -35,7 +37,7 @@ def rows_of(
         c = Condition.of(job)
         found = stats.crossed_mean(tables[c])
         row = {
-            "job": job, "tones": c.tones, "damping": c.damping, "spread": c.spread, "crosstalk": bool(c.crosstalk),
+            "job": job, "tones": c.tones, "damping": c.damping, "spread": c.spread, "twin": c.twin, "crosstalk": bool(c.crosstalk),
             "spacing": spacing_of(c.tones, low, high, c.damping),
             "accuracy": result["accuracy"], "mean": found.mean, "low": found.low, "high": found.high,
         }  # fmt: skip
@@ -52,7 +54,7 @@ def rows_of(
 
 def _reference(c: Condition) -> Condition:
     """What a condition is compared with."""
-    return Condition(c.tones, c.damping, 0) if c.spread is None else Condition(c.tones, c.damping, 1, 0.0)
+    return Condition(c.tones, c.damping, 0) if c.spread is None else Condition(c.tones, c.damping, 1, 0.0, c.twin)
 
 
 def threshold(x: np.ndarray, better: np.ndarray, worse: np.ndarray, seed: int) -> dict[str, Any]:
@@ -99,11 +101,11 @@ def thresholds(design: RfDesign, tables: Tables) -> dict[str, Any]:
         })  # fmt: skip
     most = max(design.tones)
     spreads = []
-    for a in design.spread_dampings:
-        chips = np.stack([tables[Condition(most, a, 1, s)] for s in design.spreads])
+    for twin, a in itertools.product(design.twins, design.spread_dampings):
+        chips = np.stack([tables[Condition(most, a, 1, s, twin)] for s in design.spreads])
         found = threshold(np.array(design.spreads), np.broadcast_to(chips[:1], chips.shape), chips, design.seed)
         spreads.append({
-            "tones": most, "damping": a, "spread": found["at"], "spread_low": found["low"],
+            "tones": most, "twin": twin, "damping": a, "spread": found["at"], "spread_low": found["low"],
             "spread_high": found["high"], "open_ended": found["open_ended"],
             "over_damping": None if found["at"] is None else found["at"] / a,
         })  # fmt: skip
@@ -117,8 +119,10 @@ def _window(design: RfDesign, crowding: list[dict[str, Any]], spreads: list[dict
     spacing = densest["spacing"]
     device = design.circuit().device
     spread = getattr(device, "resonance_spread", 0.0)
-    ratios = [s["over_damping"] for s in spreads if s["over_damping"] and not s["open_ended"]]
-    least = spread / min(ratios) if ratios and spread else None
+    bearing = {t: [s["over_damping"] or 0.0 for s in spreads if s["twin"] == t] for t in design.twins}
+    best = max(bearing, key=lambda t: min(bearing[t]))
+    ratio = min(bearing[best])  # the careful one of the dampings
+    least = spread / ratio if ratio and spread else None
 
     def fitting(damping: float | None) -> int | None:
         if spacing is None or damping is None or not damping * spacing < 1:
@@ -130,6 +134,8 @@ def _window(design: RfDesign, crowding: list[dict[str, Any]], spreads: list[dict
         "fits": {f"{a:g}": fitting(a) for a in (*design.spread_dampings, device.nominal_damping)},
         "device_damping": device.nominal_damping,
         "device_spread": spread,
+        "twin": best,
+        "spread_over_damping": ratio,
         "damping_for_spread": least,
         "fits_with_spread": fitting(least),
     }
@@ -158,8 +164,8 @@ def headline(result: dict[str, Any]) -> str:
         need = found["damping_for_spread"]
         left = found["fits_with_spread"]
         parts.append(
-            f"a resonance spread of {percent(found['device_spread'])} costs less than one point only from a damping of "
-            f"{need:.2g} up" + ("" if left is None else f", where {left} tones fit at that spacing")
+            f"a resonance spread of {percent(found['device_spread'])} costs less than one point from a damping of "
+            f"{need:.2g} up ({TWINS[found['twin']]})" + ("" if left is None else f", where {left} tones fit at that spacing")
         )
     return "; ".join(parts) + "."
 
@@ -177,8 +183,8 @@ def notes(result: dict[str, Any]) -> list[str]:
         "accuracy hardly depends on damping.",
         f"Apart from crosstalk and the spread of resonances all devices are ideal here. Not modelled: "
         f"{used['not_modelled']}",
-        "Spread was measured with chips trained by physics-aware training with the nominal device as its twin; a "
-        "calibrated twin bears more.",
+        "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the nominal "
+        "device (ideal), or the chip as measured once after fabrication (calibrated).",
     ]
     if design["quick"]:
         found.insert(0, "Quick run: few points, few epochs and a single layer. Do not quote these numbers.")
