@@ -105,9 +105,11 @@ def test_links_lead_somewhere(page, generator, pages):
 BLOCKS = [
     (page.name, text)
     for page in (
-        ROOT / "README.md", ROOT / "docs" / "getting-started.md", ROOT / "docs" / "oscillators.md",
+        ROOT / "README.md",
+        ROOT / "docs" / "getting-started.md",
+        ROOT / "docs" / "oscillators.md",
         ROOT / "docs" / "radio-frequency.md",
-    )  # fmt: skip
+    )
     for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 ]
 

@@ -127,8 +127,8 @@ def _recommended(circuit: RfChain, inputs: int) -> dict[str, Any]:
     read = getattr(device, "read_time", None)
     if read is not None and read < settling:
         reasons.append(
-            f"the slowest resonator then needs {si(settling, 's')} to settle, but a reading lasts {si(read, 's')}: read "
-            "longer or move the band up"
+            f"the slowest resonator then needs {si(settling, 's')} to settle, but a reading lasts {si(read, 's')}: "
+            "read longer or move the band up"
         )
     if spread:
         reasons.append(

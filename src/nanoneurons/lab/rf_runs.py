@@ -51,7 +51,9 @@ class Condition:
         """The condition that a job's name stands for."""
         found = dict(re.findall(r"(\w+):(\S+)", job))
         spread = float(found["spread"]) if "spread" in found else None
-        return cls(int(found["tones"]), float(found["damping"]), int(found.get("crosstalk", 1)), spread, found.get("twin"))
+        return cls(
+            int(found["tones"]), float(found["damping"]), int(found.get("crosstalk", 1)), spread, found.get("twin")
+        )
 
 
 @dataclass(frozen=True)

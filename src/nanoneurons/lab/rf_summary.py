@@ -37,7 +37,8 @@ def rows_of(
         c = Condition.of(job)
         found = stats.crossed_mean(tables[c])
         row = {
-            "job": job, "tones": c.tones, "damping": c.damping, "spread": c.spread, "twin": c.twin, "crosstalk": bool(c.crosstalk),
+            "job": job, "tones": c.tones, "damping": c.damping, "spread": c.spread, "twin": c.twin,
+            "crosstalk": bool(c.crosstalk),
             "spacing": spacing_of(c.tones, low, high, c.damping),
             "accuracy": result["accuracy"], "mean": found.mean, "low": found.low, "high": found.high,
         }  # fmt: skip
@@ -113,7 +114,7 @@ def thresholds(design: RfDesign, tables: Tables) -> dict[str, Any]:
 
 
 def _window(design: RfDesign, crowding: list[dict[str, Any]], spreads: list[dict[str, Any]]) -> dict[str, Any]:
-    """The answer: closest spacing with most tones, what then fits, and the damping that the device's spread asks for."""
+    """The answer: closest spacing with most tones, what then fits, and the damping that the spread asks for."""
     densest = crowding[-1]
     low, high = design.band_low, design.band_high
     spacing = densest["spacing"]
@@ -154,8 +155,8 @@ def headline(result: dict[str, Any]) -> str:
     more = "at least " if densest["open_ended"] else ""
     parts = [
         f"Crosstalk costs less than one point of accuracy down to a spacing of {how}{densest['spacing']:.2g} "
-        f"linewidths{'' if densest['open_ended'] else between}, so {densest['tones']} synapses fit {band} up to a damping "
-        f"of {more}{densest['damping']:.2g}"
+        f"linewidths{'' if densest['open_ended'] else between}, so {densest['tones']} synapses fit {band} up to a "
+        f"damping of {more}{densest['damping']:.2g}"
     ]
     count = found["fits"][f"{damping:g}"]
     if count is not None:
@@ -165,7 +166,8 @@ def headline(result: dict[str, Any]) -> str:
         left = found["fits_with_spread"]
         parts.append(
             f"a resonance spread of {percent(found['device_spread'])} costs less than one point from a damping of "
-            f"{need:.2g} up ({TWINS[found['twin']]})" + ("" if left is None else f", where {left} tones fit at that spacing")
+            f"{need:.2g} up ({TWINS[found['twin']]})"
+            + ("" if left is None else f", where {left} tones fit at that spacing")
         )
     return "; ".join(parts) + "."
 
@@ -175,16 +177,16 @@ def notes(result: dict[str, Any]) -> list[str]:
     design, used = result["design"], result["used"]
     middle = f"{design['hidden']} neurons between" if design["hidden"] else "a single layer"
     found = [
-        f"Networks: {middle}, {used['epochs']} epochs with mini-batches of {used['batch']}; a larger network or a longer "
-        "training may bear more crosstalk, another task less.",
+        f"Networks: {middle}, {used['epochs']} epochs with mini-batches of {used['batch']}; a larger network or a "
+        "longer training may bear more crosstalk, another task less.",
         f"Costs are paired: the same {design['seeds']} seeds and test samples with and without crosstalk, and the same "
         f"{design['chips']} chips at every spread. Intervals are 95 %, over seeds or chips and test samples.",
         "Without crosstalk each resonator sees only its own tone, and initial shifts scale with the linewidth, so its "
         "accuracy hardly depends on damping.",
         f"Apart from crosstalk and the spread of resonances all devices are ideal here. Not modelled: "
         f"{used['not_modelled']}",
-        "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the nominal "
-        "device (ideal), or the chip as measured once after fabrication (calibrated).",
+        "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the "
+        "nominal device (ideal), or the chip as measured once after fabrication (calibrated).",
     ]
     if design["quick"]:
         found.insert(0, "Quick run: few points, few epochs and a single layer. Do not quote these numbers.")

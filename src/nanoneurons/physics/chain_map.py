@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.optimize import brentq
+from scipy.special import lambertw
 
 from nanoneurons.core.errors import ParameterError
 
@@ -56,7 +56,7 @@ def pattern_limit(least: float) -> float:
     """
     if not 0 < least < 1:
         raise ParameterError(f"the least gain must lie between 0 and 1, not {least:g}")
-    return float(brentq(lambda k: k * math.exp(1 - k) - least, 1.0, 800.0))
+    return -float(lambertw(-least / math.e, -1).real)
 
 
 def independent_limit(low: float, high: float, damping: float, least: float = 0.1) -> float:
