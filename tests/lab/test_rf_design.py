@@ -165,7 +165,8 @@ def task(tmp_path_factory):
 
 
 SMALL = RfDesign(
-    tones=(4, 8), dampings=(0.01, 0.3), spreads=(0.0, 0.05), spread_dampings=(0.01,), seeds=2, chips=2, hidden=0, epochs=40
+    tones=(4, 8), dampings=(0.01, 0.3), spreads=(0.0, 0.05), spread_dampings=(0.01,), seeds=2, chips=2, hidden=0,
+    epochs=40,
 )  # fmt: skip
 
 
@@ -177,7 +178,7 @@ def measured(task, tmp_path_factory):
 
 
 def test_a_study_from_jobs_to_report(measured):
-    design, out, result = measured
+    _, out, result = measured
     stored = json.loads((out / "rows.json").read_text())
     assert stored["kind"] == "design"
     assert [r["tones"] for r in stored["rows"]].count(8) == 2 * 2 + 2 * 2

@@ -114,7 +114,8 @@ def _cost(result: Result) -> Picture:
         "crosstalk",
         "What crosstalk costs as tones move together",
         "Accuracy without crosstalk minus accuracy with it, paired over seeds and test samples, 95 % intervals. "
-        "Dashed: one point. Shaded: 95 % bootstrap interval of the spacing at which the cost with most tones reaches it.",
+        "Dashed: one point. Shaded: 95 % bootstrap interval of the spacing at which the cost with most tones "
+        "reaches it.",
         draw,
         height=3.8,
         narrow_height=3.6,
@@ -171,10 +172,10 @@ def _chart(result: Result) -> Picture:
             error = None
             if not c["open_ended"]:
                 error = [[c["damping"] - c["damping_low"]], [c["damping_high"] - c["damping"]]]
-            look = {"lolims": True} if c["open_ended"] else {}
             ax.errorbar(
                 [c["tones"]], [c["damping"]], yerr=0.25 * c["damping"] if c["open_ended"] else error, fmt="D",
-                color=RED, markersize=6, capsize=3, label="measured: crosstalk costs one point" if first else None, **look,
+                color=RED, markersize=6, capsize=3, label="measured: crosstalk costs one point" if first else None,
+                lolims=c["open_ended"],
             )  # fmt: skip
             first = False
         if found["damping_for_spread"]:
