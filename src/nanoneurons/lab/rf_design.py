@@ -179,7 +179,7 @@ def _assemble(
     design: RfDesign, forms: dict[str, Any], dataset: Dataset, runs: Runs, results: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     images = len(dataset.y_test)
-    rows, tables = rows_of(results, images, design.band_low, design.band_high)
+    rows, tables = rows_of(results, images, design.band_low, design.band_high, design.plan)
     epochs, batch = runs.ideal.setup().schedule(len(dataset.x_train))
     result = {
         "schema": SCHEMA,

@@ -140,7 +140,7 @@ def _spread(result: Result) -> Picture:
         ax.set_ylim(0, 102)
         ax.set_xlabel("resonance spread, standard deviation (%)")
         ax.set_ylabel("test accuracy (%)")
-        figure.legend(loc="outside upper left", ncols=1 if is_narrow(figure) else 3)
+        figure.legend(loc="outside upper left", ncols=1 if is_narrow(figure) else 3, handlelength=3.2)
 
     return Picture(
         "spread",

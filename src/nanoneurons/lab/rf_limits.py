@@ -18,16 +18,28 @@ from nanoneurons.physics.spin_diode import chain_capacity, leakage, plan_frequen
 
 from .words import number, si
 
-__all__ = ["LEAST", "MOST", "largest_damping", "limits", "spacing_of"]
+__all__ = ["LEAST", "MOST", "largest_damping", "limits", "spacing_of", "tones_that_fit"]
 
 LEAST = 0.1  # gain over that of the best pattern, below which a pattern of weights counts as out of reach
 MOST = 1024  # tones up to which the map is decomposed, which takes about a second
 SETTLED = 0.01  # share of the transient that is left when a resonator counts as settled
 
 
-def spacing_of(tones: int, low: float, high: float, damping: float) -> float:
-    """Distance in full linewidths of the neighbours in a geometric plan, the inverse of `chain_capacity`."""
-    return math.tanh(math.log(high / low) / (tones - 1) / 2) / damping
+def spacing_of(tones: int, low: float, high: float, damping: float, plan: str = "geometric") -> float:
+    """Distance in full linewidths of the closest neighbours of a plan."""
+    if plan == "geometric":
+        return math.tanh(math.log(high / low) / (tones - 1) / 2) / damping
+    step = (high - low) / (tones - 1)
+    return step / (2 * damping * (high - 0.5 * step))
+
+
+def tones_that_fit(low: float, high: float, damping: float, spacing: float, plan: str = "geometric") -> int:
+    """Tones of a plan whose closest neighbours are a `spacing` of so many linewidths apart, see `chain_capacity`."""
+    fitting = chain_capacity(low, high, damping, spacing)  # refuses what cannot be
+    if plan == "geometric":
+        return fitting
+    mu = damping * spacing
+    return 1 + math.floor((high - low) * (1 + mu) / (2 * mu * high) + 1e-9)
 
 
 def largest_damping(tones: int, low: float, high: float, plan: str, least: float = LEAST) -> float:
@@ -60,7 +72,7 @@ def limits(circuit: RfChain, inputs: int, spacing: float = 1.0) -> dict[str, Any
         "damping": damping,
         "plan": circuit.plan,
         "spacing_asked": spacing,
-        "fits": chain_capacity(low, high, damping, spacing),
+        "fits": tones_that_fit(low, high, damping, spacing, circuit.plan),
         "least_gain": LEAST,
         "independent_limit": independent_limit(low, high, damping, LEAST),
         "largest_weight": _largest_weight(circuit, damping),

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nanoneurons.physics.spin_diode import chain_capacity
-
 from . import stats
 from .chips import correct_table
-from .rf_limits import spacing_of
+from .rf_limits import spacing_of, tones_that_fit
 from .rf_runs import Condition
-from .words import percent, si
+from .words import plain, si
 
 if TYPE_CHECKING:
     from .rf_design import RfDesign
@@ -28,7 +26,7 @@ Tables = dict[Condition, np.ndarray]
 
 
 def rows_of(
-    results: dict[str, dict[str, Any]], images: int, low: float, high: float
+    results: dict[str, dict[str, Any]], images: int, low: float, high: float, plan: str
 ) -> tuple[list[dict[str, Any]], Tables]:
     """One row per condition, with its cost against the network without crosstalk, or against chips without spread."""
     tables = {Condition.of(job): correct_table(result, images) for job, result in results.items()}
@@ -39,7 +37,7 @@ def rows_of(
         row = {
             "job": job, "tones": c.tones, "damping": c.damping, "spread": c.spread, "twin": c.twin,
             "crosstalk": bool(c.crosstalk),
-            "spacing": spacing_of(c.tones, low, high, c.damping),
+            "spacing": spacing_of(c.tones, low, high, c.damping, plan),
             "accuracy": result["accuracy"], "mean": found.mean, "low": found.low, "high": found.high,
         }  # fmt: skip
         better = _reference(c)
@@ -92,7 +90,7 @@ def thresholds(design: RfDesign, tables: Tables) -> dict[str, Any]:
         found = threshold(np.log(design.dampings), better, worse, design.seed)
         damping = {k: None if found[k] is None else math.exp(found[k]) for k in ("at", "low", "high")}
         apart = {
-            k: None if v is None else spacing_of(tones, design.band_low, design.band_high, v)
+            k: None if v is None else spacing_of(tones, design.band_low, design.band_high, v, design.plan)
             for k, v in damping.items()
         }
         crowding.append({
@@ -128,7 +126,7 @@ def _window(design: RfDesign, crowding: list[dict[str, Any]], spreads: list[dict
     def fitting(damping: float | None) -> int | None:
         if spacing is None or damping is None or not damping * spacing < 1:
             return None
-        return chain_capacity(low, high, damping, spacing)
+        return tones_that_fit(low, high, damping, spacing, design.plan)
 
     return {
         "spacing": spacing,
@@ -137,6 +135,9 @@ def _window(design: RfDesign, crowding: list[dict[str, Any]], spreads: list[dict
         "device_spread": spread,
         "twin": best,
         "spread_over_damping": ratio,
+        "spread_open_ended": any(
+            s["open_ended"] for s in spreads if s["twin"] == best and (s["over_damping"] or 0.0) == ratio
+        ),
         "damping_for_spread": least,
         "fits_with_spread": fitting(least),
     }
@@ -150,24 +151,22 @@ def headline(result: dict[str, Any]) -> str:
     if densest["spacing"] is None:
         return f"With {densest['tones']} tones crosstalk costs more than one point at every damping measured."
     between = f" (95 %: {densest['spacing_low']:.2g} to {densest['spacing_high']:.2g})"
-    how = "at least, the closest measured, " if densest["open_ended"] else ""
+    closest, more = (", the closest measured", "at least ") if densest["open_ended"] else (between, "")
     damping = found["device_damping"]
-    more = "at least " if densest["open_ended"] else ""
     parts = [
-        f"Crosstalk costs less than one point of accuracy down to a spacing of {how}{densest['spacing']:.2g} "
-        f"linewidths{'' if densest['open_ended'] else between}, so {densest['tones']} synapses fit {band} up to a "
-        f"damping of {more}{densest['damping']:.2g}"
+        f"Crosstalk costs less than one point of accuracy down to a spacing of {densest['spacing']:.2g} "
+        f"linewidths{closest}, so {densest['tones']} synapses fit {band} up to a damping of {more}{densest['damping']:.2g}"
     ]
     count = found["fits"][f"{damping:g}"]
     if count is not None:
         parts.append(f"at a damping of {damping:g} this spacing would take {count} tones (extrapolated)")
     if found["damping_for_spread"] is not None:
-        need = found["damping_for_spread"]
-        left = found["fits_with_spread"]
+        need, left = found["damping_for_spread"], found["fits_with_spread"]
+        bound = "at least " if found["spread_open_ended"] else ""
         parts.append(
-            f"a resonance spread of {percent(found['device_spread'])} costs less than one point from a damping of "
-            f"{need:.2g} up ({TWINS[found['twin']]})"
-            + ("" if left is None else f", where {left} tones fit at that spacing")
+            f"a spread of resonances costs less than one point up to {bound}{found['spread_over_damping']:.2g} times "
+            f"the damping ({TWINS[found['twin']]}), so the device's {plain(100 * found['device_spread'])} % asks for a "
+            f"damping of {need:.2g}" + ("" if left is None else f", at which {left} tones would fit (extrapolated)")
         )
     return "; ".join(parts) + "."
 
@@ -181,15 +180,15 @@ def notes(result: dict[str, Any]) -> list[str]:
         "longer training may bear more crosstalk, another task less.",
         f"Costs are paired: the same {design['seeds']} seeds and test samples with and without crosstalk, and the same "
         f"{design['chips']} chips at every spread. Intervals are 95 %, over seeds or chips and test samples.",
-        "Without crosstalk each resonator sees only its own tone, and initial shifts scale with the linewidth, so its "
-        "accuracy hardly depends on damping.",
+        "Without crosstalk each resonator sees only its own tone. Initial shifts scale with the linewidth, and so do "
+        "steps. Where a half linewidth exceeds the tuning range, tuning limits the weights, with and without crosstalk.",
         f"Apart from crosstalk and the spread of resonances all devices are ideal here. Not modelled: "
         f"{used['not_modelled']}",
         "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the "
         "nominal device (ideal), or the chip as measured once after fabrication (calibrated).",
     ]
     if design["quick"]:
-        found.insert(0, "Quick run: few points, few epochs and a single layer. Do not quote these numbers.")
+        found.insert(0, "Quick run: few points and few epochs. Do not quote these numbers.")
     if design["tones"] != [used["inputs"]]:
         found.append("Fewer tones carry means of neighbouring inputs, scaled to the same total power.")
     return found

@@ -37,7 +37,7 @@ def fact_lines(forms: dict[str, Any]) -> list[str]:
     low, high = (si(f, "Hz") for f in forms["band"])
     lines = [
         f"{forms['fits']} tones fit {low} to {high} at {forms['spacing_asked']:g} linewidths and damping "
-        f"{forms['damping']:g} (geometric plan)",
+        f"{forms['damping']:g} ({forms['plan']} plan)",
         f"no more than {forms['independent_limit']:.0f} weights of one chain are independent there, however many tones "
         f"share the band (gain at least {forms['least_gain']:g} of the best)",
         f"the slowest resonator decays in {si(forms['decay_time'], 's')} and settles to "
