@@ -155,7 +155,8 @@ def headline(result: dict[str, Any]) -> str:
     damping = found["device_damping"]
     parts = [
         f"Crosstalk costs less than one point of accuracy down to a spacing of {densest['spacing']:.2g} "
-        f"linewidths{closest}, so {densest['tones']} synapses fit {band} up to a damping of {more}{densest['damping']:.2g}"
+        f"linewidths{closest}, so {densest['tones']} synapses fit {band} up to a damping "
+        f"of {more}{densest['damping']:.2g}"
     ]
     count = found["fits"][f"{damping:g}"]
     if count is not None:
@@ -181,7 +182,7 @@ def notes(result: dict[str, Any]) -> list[str]:
         f"Costs are paired: the same {design['seeds']} seeds and test samples with and without crosstalk, and the same "
         f"{design['chips']} chips at every spread. Intervals are 95 %, over seeds or chips and test samples.",
         "Without crosstalk each resonator sees only its own tone. Initial shifts scale with the linewidth, and so do "
-        "steps. Where a half linewidth exceeds the tuning range, tuning limits the weights, with and without crosstalk.",
+        "steps. Where a half linewidth exceeds the tuning range, tuning limits weights, with and without crosstalk.",
         f"Apart from crosstalk and the spread of resonances all devices are ideal here. Not modelled: "
         f"{used['not_modelled']}",
         "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the "
