@@ -191,7 +191,8 @@ def _sweeps(config: Any, results: Results) -> Figure:
         "Perceptron of 64 tones: held-out images (lines) and training images (dotted), mean over "
         f"{config.sweep_seeds} seeds. Distance of tones by the damping at the full band, or by the band at a damping "
         f"of {config.damping:g}. Spread: a network trained on ideal diodes (plain) or on virtual chips and written "
-        f"to {config.chips} chips, or chips in the loop with the gradient of the ideal diode or of the chip itself. Dashed: ideal perceptron."
+        f"to {config.chips} chips, or chips in the loop with the gradient of the ideal diode or of "
+        "the chip itself. Dashed: ideal perceptron."
     )
     return Figure("perceptron", caption, draw, "What the perceptron needs", 3.8, 8.4)
 

@@ -12,6 +12,7 @@ from nanoneurons import data, learning, networks
 from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices.spin_diode import SpinDiode
+from nanoneurons.layers.spin_diode import SpinDiodeLinear
 
 if TYPE_CHECKING:
     from .experiment import Config
@@ -56,14 +57,20 @@ def conditions(config: Config) -> list[str]:
 
 
 def perceptron(config: Config, condition: str, seed: int, progress: Progress) -> dict[str, Any]:
-    """Accuracy in percent on training and held-out images, one number per chip.
+    """Accuracy in percent on training and held-out images, one number per chip, and roughness of ideal weights.
 
-    Conditions: ``with`` and ``without`` crosstalk, or one of `conditions`.
+    Roughness is the mean square difference of the weights of neighbouring pixels of a row over their mean square: 2 for
+    unrelated weights. Conditions: ``with`` and ``without`` crosstalk; ``shuffled``: with it, but pixels given to tones
+    at random, so that neighbours in frequency are none in the image; or one of `conditions`.
     """
     kind, *rest = condition.split("/")
     value = float(rest[-1]) if rest else 0.0
     circuit = _circuit(config, kind, value)
-    parts = split(seed)
+    x, y, x_held, y_held = split(seed)
+    tone = torch.arange(_PIXELS)
+    if kind == "shuffled":
+        tone = torch.randperm(_PIXELS, generator=generator_for(seed, "shuffle"))
+    parts = (x[:, tone], y, x_held[:, tone], y_held)
     if kind != "spread":
         network = _network(circuit, None, seed)
         _fit(config, network, "backpropagation", {}, parts, seed, progress)
@@ -78,9 +85,11 @@ def perceptron(config: Config, condition: str, seed: int, progress: Progress) ->
         else:
             network.program_initial(generator_for(seed, "chips"))
             _fit(config, network, "physics-aware", {"twin": rest[0].removeprefix("twin-")}, parts, seed, progress)
-    x, y, x_held, y_held = parts
-    accuracy = [100 * learning.accuracy(network, *part) for part in ((x, y), (x_held, y_held))]
-    return {"train": accuracy[0].tolist(), "held_out": accuracy[1].tolist()}
+    accuracy = [100 * learning.accuracy(network, *part) for part in (parts[:2], parts[2:])]
+    answer: dict[str, Any] = {"train": accuracy[0].tolist(), "held_out": accuracy[1].tolist()}
+    if kind != "spread":
+        answer["roughness"] = _roughness(network, tone)
+    return answer
 
 
 def software(seed: int) -> dict[str, dict[str, list[float]]]:
@@ -96,6 +105,16 @@ def software(seed: int) -> dict[str, dict[str, list[float]]]:
             "held_out": [100 * float(fitted.score(x_held, y_held))],
         }
     return answer
+
+
+@torch.no_grad()
+def _roughness(network: networks.FeedForward, tone: torch.Tensor) -> float:
+    (layer,) = network.device_layers
+    assert isinstance(layer, SpinDiodeLinear)
+    weights = torch.empty(10, _PIXELS)
+    weights[:, tone] = layer.ideal_matrix()
+    image = weights.reshape(10, 8, 8)
+    return float(image.diff(dim=2).square().mean() / image.square().mean())
 
 
 def _circuit(config: Config, kind: str, value: float) -> RfChain:

@@ -76,19 +76,34 @@ def _mac(config: Any, results: Results) -> list[Quantity]:
 def _perceptron(config: Any, results: Results) -> list[Quantity]:
     rows, held = [], {}
     note = "all 1797 images, a fifth of every class held out, split by seed"
-    for name, text in (("with", "crosstalk of all diodes"), ("without", "every diode hears its own tone only")):
+    conditions = (
+        ("with", "crosstalk of all diodes, pixels to tones row by row"),
+        ("without", "every diode hears its own tone only"),
+        ("shuffled", "crosstalk of all diodes, pixels to tones at random"),
+    )
+    for name, text in conditions:
         job = f"perceptron/{name}"
         held[name] = by_seed(config, results, job, "held_out")
-        rows.append(_row(f"perceptron-{name}-crosstalk-train", by_seed(config, results, job, "train"), "%", text))
-        rows.append(_row(f"perceptron-{name}-crosstalk-held-out", held[name], "%", f"{text}; {note}"))
+        name = f"{name}-crosstalk" if name != "shuffled" else name
+        rows.append(_row(f"perceptron-{name}-train", by_seed(config, results, job, "train"), "%", text))
+        rows.append(
+            _row(f"perceptron-{name}-held-out", by_seed(config, results, job, "held_out"), "%", f"{text}; {note}")
+        )
+        rough = by_seed(config, results, job, "roughness")
+        rows.append(_row(f"perceptron-{name}-roughness", rough, "1", f"{text}; of neighbours' weights, 2: unrelated"))
     for name, text in (("penalty", "with its usual penalty"), ("no-penalty", "without a penalty")):
         held[name] = by_seed(config, results, "software", name, "held_out")
         train = by_seed(config, results, "software", name, "train")
         rows.append(_row(f"logistic-{name}-train", train, "%", f"logistic regression {text}; same splits"))
         rows.append(_row(f"logistic-{name}-held-out", held[name], "%", f"logistic regression {text}; same splits"))
-    for name, base in (("crosstalk-gain", "without"), ("over-logistic-no-penalty", "no-penalty")):
-        rows.append(_difference(f"perceptron-{name}", held["with"] - held[base], "same splits, held-out images"))
-    rows.append(_difference("perceptron-over-logistic", held["with"] - held["penalty"], "same splits, held-out images"))
+    differences = (
+        ("crosstalk-gain", "with", "without"),
+        ("shuffled-crosstalk-gain", "shuffled", "without"),
+        ("over-logistic-no-penalty", "with", "no-penalty"),
+        ("over-logistic", "with", "penalty"),
+    )
+    for name, one, other in differences:
+        rows.append(_difference(f"perceptron-{name}", held[one] - held[other], "same splits, held-out images"))
     return rows
 
 
@@ -109,7 +124,12 @@ def _sweeps(config: Any, results: Results) -> list[Quantity]:
                 train = by_seed(config, results, job, "train").mean()
                 name = "-".join(part for part in (sweep, rule, f"{value:g}") if part)
                 held = by_seed(config, results, job, "held_out")
-                rows.append(_row(f"sweep-{name}", held, "%", f"{note}; training images {train:.1f} %"))
+                none = by_seed(config, results, "perceptron/without", "held_out")[: len(held)]
+                against = _difference("", held - none, "").note
+                note += (
+                    f"; training images {train:.1f} %; against no crosstalk and no spread {(held - none).mean():+.2f}"
+                )
+                rows.append(_row(f"sweep-{name}", held, "%", note + against))
     return rows
 
 

@@ -106,7 +106,7 @@ def jobs(config: Config) -> list[list[str]]:
     seeds = range(config.first_seed, config.first_seed + config.seeds)
     first = seeds[: config.sweep_seeds]
     work = [f"mac/seed{s}" for s in first]
-    work += [f"perceptron/{name}/seed{s}" for name in ("with", "without") for s in seeds]
+    work += [f"perceptron/{name}/seed{s}" for name in ("with", "without", "shuffled") for s in seeds]
     work += [f"perceptron/{name}/seed{s}" for name in _perceptron.conditions(config) for s in first]
     work += [f"software/seed{s}" for s in seeds]
     main, *swept = _extreme.cases(config)
