@@ -100,6 +100,16 @@ def test_spacing_by_damping_is_that_of_the_plan():
         np.testing.assert_allclose((band.tones(64).diff() / width).numpy(), spacing, rtol=1e-9)
 
 
+def test_roughness_of_unrelated_weights_is_two_in_any_order():
+    circuit = dataclasses.replace(_perceptron._circuit(CONFIG, "without", 0.0), initial_shift=0.03)
+    network = _perceptron._network(circuit, None, 0)
+    order = torch.randperm(64, generator=generator_for(0, "order"))
+    found = [_perceptron._roughness(network, tone) for tone in (torch.arange(64), order)]
+    assert found[0] != found[1]
+    # 560 differences of 640 independent weights: 2 with a relative standard error of about 5 %
+    assert found == pytest.approx([2.0, 2.0], rel=0.2)
+
+
 def test_noisy_images_stay_what_can_be_sent():
     x = _perceptron.split(0)[0]
     seen = _extreme.noisy(x, 0.2, generator_for(0))

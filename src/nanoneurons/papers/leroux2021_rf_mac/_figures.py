@@ -160,9 +160,12 @@ def _imperfect(config: Any, results: Results) -> Figure:
 
 def _sweeps(config: Any, results: Results) -> Figure:
     def draw(canvas: Canvas) -> None:
-        axes = np.ravel(canvas.subplots(*((1, 3) if _wide(canvas) else (3, 1)), sharey=True))
-        ideal = by_seed(config, results, "perceptron/with", "held_out").mean()
-        none = by_seed(config, results, "perceptron/without", "held_out").mean()
+        axes = np.ravel(canvas.subplots(*((1, 3) if _wide(canvas) else (3, 1))))
+        # of the seeds that the sweeps take
+        ideal, none = (
+            by_seed(config, results, f"perceptron/{name}", "held_out")[: config.sweep_seeds].mean()
+            for name in ("with", "without")
+        )
         for sweep, text, colour in (("spacing", "by damping", _BLUE), ("band", "by band", _RED)):
             for part, style in (("held_out", "o-"), ("train", "o:")):
                 label = text if part == "held_out" else None
@@ -179,10 +182,10 @@ def _sweeps(config: Any, results: Results) -> Figure:
         axes[1].set_xlabel("spread of resonances\n(% of frequency)")
         for part, style in (("held_out", "o-"), ("train", "o:")):
             _curve(axes[2], config, results, "symmetric", "", part, style, _BLUE, None)
-        axes[2].axhline(ideal, color=_GREY, lw=1, ls="--", label="none")
+        axes[2].axhline(ideal, color=_GREY, lw=1, ls="--", label="no symmetric part")
         axes[2].set_xlabel("symmetric / dispersive\nline (1)")
         for ax in axes:
-            ax.set(ylim=(0, 102))
+            ax.set(ylim=(0, 102) if ax is axes[1] else (90, 100.4))
             ax.legend(frameon=False, fontsize=8, loc="lower right" if ax is not axes[1] else "lower left")
         for ax in axes if not _wide(canvas) else axes[:1]:
             ax.set_ylabel("images recognised (%)")
@@ -192,7 +195,8 @@ def _sweeps(config: Any, results: Results) -> Figure:
         f"{config.sweep_seeds} seeds. Distance of tones by the damping at the full band, or by the band at a damping "
         f"of {config.damping:g}. Spread: a network trained on ideal diodes (plain) or on virtual chips and written "
         f"to {config.chips} chips, or chips in the loop with the gradient of the ideal diode or of "
-        "the chip itself. Dashed: ideal perceptron."
+        "the chip itself. Dashed: ideal perceptron. The middle "
+        "axis starts at zero."
     )
     return Figure("perceptron", caption, draw, "What the perceptron needs", 3.8, 8.4)
 

@@ -110,7 +110,7 @@ def _perceptron(config: Any, results: Results) -> list[Quantity]:
 def _sweeps(config: Any, results: Results) -> list[Quantity]:
     texts = {
         "spacing": "full linewidths between tones, by the damping",
-        "band": "full linewidths between tones, by the band", 
+        "band": "full linewidths between tones, by the band",
         "symmetric": "symmetric over dispersive line", "spread": "relative spread of resonances",
     }  # fmt: skip
     rows = []
