@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,22 +35,20 @@ def ideal(config: Any, seed: int, tell: Progress) -> dict[str, Any]:
     """Train the ideal network by plain backpropagation; accuracy after every epoch, powers, learned shifts."""
     task, curve = data.load("drone-rf"), []
     network = build(IDEAL, config.tuning, seed)
-    start = time.process_time()
-    seconds = [0.0]
+    seconds, clock = 0.0, time.process_time()
 
     def after(_: int, record: dict) -> None:
-        seconds[0] += time.process_time() - clock[0]
+        nonlocal seconds, clock
+        seconds += time.process_time() - clock
         curve.append(float(learning.accuracy(network, task.x_test, task.y_test)))
-        clock[0] = time.process_time()
+        clock = time.process_time()
 
-    clock = [start]
     _fit(network, _plain(config), config, task, seed, after, tell)
-    x = task.x_test
     return {
         "test": curve,
         "train": float(learning.accuracy(network, task.x_train, task.y_train)),
-        "seconds": seconds[0],
-        **_powers(network, x),
+        "seconds": seconds,
+        **_powers(network, task.x_test),
     }
 
 
@@ -57,7 +56,7 @@ def software(config: Any, seed: int) -> dict[str, Any]:
     """Train a rectified-linear perceptron of the same size by Adam on the same batches."""
     task, draw = data.load("drone-rf"), generator_for(seed, "perceptron")
     sizes = (task.x_train.shape[1], HIDDEN, task.classes)
-    layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
     for layer in layers:  # as nn.Linear starts, from a generator of our own
         for p in layer.parameters():
             nn.init.uniform_(p, -(layer.in_features**-0.5), layer.in_features**-0.5, draw)
@@ -147,8 +146,8 @@ def _fit(
     after: Callable[[int, dict], None] | None, tell: Progress,
 ) -> None:  # fmt: skip
     learning.fit(
-        network, rule, task.x_train, task.y_train, epochs=config.epochs, batch=config.batch, seed=seed, after_epoch=after,
-        progress=tell,
+        network, rule, task.x_train, task.y_train, epochs=config.epochs, batch=config.batch, seed=seed,
+        after_epoch=after, progress=tell,
     )  # fmt: skip
 
 

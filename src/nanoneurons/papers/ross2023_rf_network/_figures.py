@@ -117,10 +117,14 @@ def _plane(config: Any, results: dict[str, dict]) -> Figure:
         axes = canvas.subplots(*((2, 1) if narrow else (1, 2)), sharex=True, sharey=True)
         shown = None
         for ax, (kind, title) in zip(
-            axes, (("two-layers", "nine junctions, two layers"), ("one-layer", "three junctions, one layer")), strict=True
+            axes,
+            (("two-layers", "nine junctions, two layers"), ("one-layer", "three junctions, one layer")),
+            strict=True,
         ):
             run = results[f"plane/{kind}/seed0"]
-            shown = ax.imshow(run["map"], origin="lower", extent=(0, 1, 0, 1), cmap="PuOr", vmin=0, vmax=1, aspect="equal")
+            shown = ax.imshow(
+                run["map"], origin="lower", extent=(0, 1, 0, 1), cmap="PuOr", vmin=0, vmax=1, aspect="equal"
+            )
             points = np.array(run["points"])
             for label, face in ((1, "black"), (0, "white")):
                 p = points[points[:, 2] == label]
@@ -140,8 +144,8 @@ def _plane(config: Any, results: dict[str, dict]) -> Figure:
 
     caption = (
         "What the first chip of seed 0 answers over the plane of the two powers after its training, with noise and "
-        "spread of its devices; it says inside where the last oscillator emits more than half. Dashed: the edges of the "
-        "wanted band. Dots: 200 of the test points, black where inside is right."
+        "spread of its devices; it says inside where the last oscillator emits more than half. Dashed: the edges of "
+        "the wanted band. Dots: 200 of the test points, black where inside is right."
     )
     return Figure("plane", caption, draw, "Nine junctions in the plane of two powers", 3.6, 7.0)
 
@@ -152,18 +156,22 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
     def draw(canvas: Canvas) -> None:
         wide = canvas.get_figwidth() > 5
         ax = canvas.subplots()
+        right = 1e7 if wide else 1e6
         for n, system in enumerate(systems):
-            terms = [t for t in system.terms if t.joule > 0]
-            height = 0.8 / len(terms)
-            for k, term in enumerate(terms):
-                ax.barh(n - 0.4 + (k + 0.5) * height, 1e9 * term.joule, height, color=_TERMS[term.name], label=term.name)
-                ax.text(1.25e9 * term.joule, n - 0.4 + (k + 0.5) * height, term.name if wide else "", va="center",
-                        fontsize=6.5)  # fmt: skip
-            ax.plot(1e9 * system.joule, n, marker="|", ms=18, color="black", mew=1.5)
-        names = [s.name if wide else s.name.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n") for s in systems]
+            height = 0.8 / len(system.terms)
+            for k, term in enumerate(system.terms):
+                at, size = n - 0.4 + (k + 0.5) * height, 1e9 * term.joule
+                ax.barh(at, size, height, color=_TERMS[term.name])
+                if wide:
+                    ax.text(1.25 * size, at, term.name, va="center", fontsize=6.5)
+            ax.text(0.8 * right, n, f"{1e9 * system.joule:,.2g} nJ" if system.joule < 1e-7 else
+                    f"{1e6 * system.joule:,.2g} µJ", ha="right", va="center", fontsize=8)  # fmt: skip
+        names = [
+            s.name if wide else s.name.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n") for s in systems
+        ]
         ax.set_yticks(range(len(systems)), names, fontsize=8)
         ax.set_xscale("log")
-        ax.set(xlabel="energy of one spectrum (nJ)", xlim=(1e-3, 1e7 if wide else 2e6))
+        ax.set(xlabel="energy of one spectrum (nJ)", xlim=(1e-3, right))
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
         if not wide:
@@ -174,8 +182,8 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
             canvas.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
 
     caption = (
-        "Energy to classify one spectrum by cause; strokes: sums. The two lines of this network differ only in the time "
-        "of a reading. Scaled junctions are the authors' projection for 20 nm, without amplifiers; such junctions do not "
-        "resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 µs at full power."
+        "Energy to classify one spectrum by cause, and its sum. The two lines of this network differ only in the time "
+        "of a reading. Scaled junctions are the authors' projection for 20 nm, without amplifiers; such junctions do "
+        "not resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 µs at full power."
     )
     return Figure("energy", caption, draw, "Energy beside digital receivers", 5.2, 7.4)
