@@ -180,7 +180,8 @@ def test_averages_need_enough_epochs(change, message):
 def test_small_version_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setenv("NANONEURONS_DATA", DATA)
     config = dataclasses.replace(
-        experiment.QUICK, epochs=3, early=2, averaged=1, levels=(0.01,), single_levels=(0.01,), shared_levels=(0.01,),
+        experiment.QUICK, epochs=3, early=2, averaged=1, levels=(0.01,), single_levels=(0.01,),
+        shared_levels=(0.01,), limited_levels=(0.01,),
         plane_starts=4, plane_epochs=2, plane_samples=100, plane_test_samples=100, plane_grid=3,
     )  # fmt: skip
     done = run_jobs(experiment.jobs(config), experiment.run, config, tmp_path)
@@ -191,6 +192,7 @@ def test_small_version_end_to_end(tmp_path, monkeypatch):
     assert 0 < rows["seconds-per-seed"].measured < 60
     assert 0.25e2 < rows["oscillator-current"].measured < 0.28e2  # independent trial: 26.6 uA
     assert set(results["spread/all/0.01/seed0"]["test"]) == set(_drone.METHODS)
+    assert set(results["spread/all-limited/0.01/seed0"]["test"]) == {"calibrated-tuned"}
     again = experiment.run(config, "spread/gain/0.01/seed0", tmp_path, lambda *_: None)
     assert again == results["spread/gain/0.01/seed0"]
     matplotlib.use("Agg")

@@ -22,13 +22,13 @@ __all__ = ["METHODS", "ideal", "methods_of", "software", "spread"]
 
 METHODS = ("software", "tuned", "injected", "ideal-twin", "calibrated-twin", "calibrated-tuned")
 _ALWAYS = ("software", "ideal-twin", "calibrated-tuned")
-SHARED = "all-shared"
+SHARED, LIMITED = "all-shared", "all-limited"  # one deviation per position; a short tuning range
 Progress = Callable[[float, str], None]
 
 
 def methods_of(kind: str) -> tuple[str, ...]:
     """Trainings that are compared under a kind of non-ideality; every one of them under all three together."""
-    return METHODS if kind == "all" else _ALWAYS
+    return METHODS if kind == "all" else _ALWAYS[-1:] if kind == LIMITED else _ALWAYS
 
 
 def ideal(config: Any, seed: int, tell: Progress) -> dict[str, Any]:
@@ -78,12 +78,13 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     All trainings meet the same chips; so do all levels, scaled.
     """
     task, shared = data.load("drone-rf"), kind == SHARED
-    spreads = Spreads.of("all" if shared else kind, level)
+    spreads = Spreads.of("all" if kind in (SHARED, LIMITED) else kind, level)
+    tuning = config.limited_tuning if kind == LIMITED else config.tuning
     methods = methods_of(kind)
     found: dict[str, list[float]] = {}
 
     def chips() -> tuple[FeedForward, torch.Generator]:
-        made, generator = build(spreads, config.tuning, seed, config.chips), generator_for(seed, "chips")
+        made, generator = build(spreads, tuning, seed, config.chips), generator_for(seed, "chips")
         made.fabricate(generator)
         if shared:
             share_positions(made)
@@ -92,16 +93,16 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     def test(network: FeedForward) -> list[float]:
         return learning.accuracy(network, task.x_test, task.y_test).tolist()
 
-    plain = _trained(config, seed)
+    plain = None if kind == LIMITED else _trained(config, seed)
     for n, method in enumerate(methods):
         part = _part(tell, n, len(methods))
         made, generator = chips()
-        if method == "software":
+        if method == "software" and plain is not None:
             made.program(plain, generator)
-        elif method == "tuned":
+        elif method == "tuned" and plain is not None:
             tune_to_plan(made, plain, generator)
         elif method == "injected":
-            source = build(spreads, config.tuning, seed)
+            source = build(spreads, tuning, seed)
             rule = learning.get("backpropagation", injected=1.0, **_improved(config))
             _fit(source, rule, config, task, seed, None, part)
             made.program(source, generator)
