@@ -93,14 +93,13 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     def test(network: FeedForward) -> list[float]:
         return learning.accuracy(network, task.x_test, task.y_test).tolist()
 
-    plain = None if kind == LIMITED else _trained(config, seed)
     for n, method in enumerate(methods):
         part = _part(tell, n, len(methods))
         made, generator = chips()
-        if method == "software" and plain is not None:
-            made.program(plain, generator)
-        elif method == "tuned" and plain is not None:
-            tune_to_plan(made, plain, generator)
+        if method == "software":
+            made.program(_trained(config, seed), generator)
+        elif method == "tuned":
+            tune_to_plan(made, _trained(config, seed), generator)
         elif method == "injected":
             source = build(spreads, tuning, seed)
             rule = learning.get("backpropagation", injected=1.0, **_improved(config))
