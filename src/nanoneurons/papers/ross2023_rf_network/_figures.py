@@ -183,8 +183,8 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
     caption = (
         "Energy to classify one spectrum by cause, beside the names the sum. The two lines of this network differ "
         "only in the time of a reading. Scaled junctions are the authors' projection for 20 nm, without amplifiers; "
-        "such junctions do not resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 µs "
-        "at full power."
+        "such junctions do not resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 "
+        "µs at full power."
     )
     return Figure("energy", caption, draw, "Energy beside digital receivers", 5.2, 7.4)
 
