@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,35 +22,33 @@ __all__ = ["METHODS", "ideal", "methods_of", "software", "spread"]
 
 METHODS = ("software", "tuned", "injected", "ideal-twin", "calibrated-twin", "calibrated-tuned")
 _ALWAYS = ("software", "ideal-twin", "calibrated-tuned")
-SHARED = "all-shared"
+SHARED, LIMITED = "all-shared", "all-limited"  # one deviation per position; a short tuning range
 Progress = Callable[[float, str], None]
 
 
 def methods_of(kind: str) -> tuple[str, ...]:
     """Trainings that are compared under a kind of non-ideality; every one of them under all three together."""
-    return METHODS if kind == "all" else _ALWAYS
+    return METHODS if kind == "all" else _ALWAYS[-1:] if kind == LIMITED else _ALWAYS
 
 
 def ideal(config: Any, seed: int, tell: Progress) -> dict[str, Any]:
     """Train the ideal network by plain backpropagation; accuracy after every epoch, powers, learned shifts."""
     task, curve = data.load("drone-rf"), []
     network = build(IDEAL, config.tuning, seed)
-    start = time.process_time()
-    seconds = [0.0]
+    seconds, clock = 0.0, time.process_time()
 
     def after(_: int, record: dict) -> None:
-        seconds[0] += time.process_time() - clock[0]
+        nonlocal seconds, clock
+        seconds += time.process_time() - clock
         curve.append(float(learning.accuracy(network, task.x_test, task.y_test)))
-        clock[0] = time.process_time()
+        clock = time.process_time()
 
-    clock = [start]
     _fit(network, _plain(config), config, task, seed, after, tell)
-    x = task.x_test
     return {
         "test": curve,
         "train": float(learning.accuracy(network, task.x_train, task.y_train)),
-        "seconds": seconds[0],
-        **_powers(network, x),
+        "seconds": seconds,
+        **_powers(network, task.x_test),
     }
 
 
@@ -57,7 +56,7 @@ def software(config: Any, seed: int) -> dict[str, Any]:
     """Train a rectified-linear perceptron of the same size by Adam on the same batches."""
     task, draw = data.load("drone-rf"), generator_for(seed, "perceptron")
     sizes = (task.x_train.shape[1], HIDDEN, task.classes)
-    layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
     for layer in layers:  # as nn.Linear starts, from a generator of our own
         for p in layer.parameters():
             nn.init.uniform_(p, -(layer.in_features**-0.5), layer.in_features**-0.5, draw)
@@ -79,12 +78,13 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     All trainings meet the same chips; so do all levels, scaled.
     """
     task, shared = data.load("drone-rf"), kind == SHARED
-    spreads = Spreads.of("all" if shared else kind, level)
+    spreads = Spreads.of("all" if kind in (SHARED, LIMITED) else kind, level)
+    tuning = config.limited_tuning if kind == LIMITED else config.tuning
     methods = methods_of(kind)
     found: dict[str, list[float]] = {}
 
     def chips() -> tuple[FeedForward, torch.Generator]:
-        made, generator = build(spreads, config.tuning, seed, config.chips), generator_for(seed, "chips")
+        made, generator = build(spreads, tuning, seed, config.chips), generator_for(seed, "chips")
         made.fabricate(generator)
         if shared:
             share_positions(made)
@@ -93,16 +93,15 @@ def spread(config: Any, kind: str, level: float, seed: int, tell: Progress) -> d
     def test(network: FeedForward) -> list[float]:
         return learning.accuracy(network, task.x_test, task.y_test).tolist()
 
-    plain = _trained(config, seed)
     for n, method in enumerate(methods):
         part = _part(tell, n, len(methods))
         made, generator = chips()
         if method == "software":
-            made.program(plain, generator)
+            made.program(_trained(config, seed), generator)
         elif method == "tuned":
-            tune_to_plan(made, plain, generator)
+            tune_to_plan(made, _trained(config, seed), generator)
         elif method == "injected":
-            source = build(spreads, config.tuning, seed)
+            source = build(spreads, tuning, seed)
             rule = learning.get("backpropagation", injected=1.0, **_improved(config))
             _fit(source, rule, config, task, seed, None, part)
             made.program(source, generator)
@@ -147,8 +146,8 @@ def _fit(
     after: Callable[[int, dict], None] | None, tell: Progress,
 ) -> None:  # fmt: skip
     learning.fit(
-        network, rule, task.x_train, task.y_train, epochs=config.epochs, batch=config.batch, seed=seed, after_epoch=after,
-        progress=tell,
+        network, rule, task.x_train, task.y_train, epochs=config.epochs, batch=config.batch, seed=seed,
+        after_epoch=after, progress=tell,
     )  # fmt: skip
 
 

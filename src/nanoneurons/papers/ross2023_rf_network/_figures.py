@@ -144,10 +144,10 @@ def _plane(config: Any, results: dict[str, dict]) -> Figure:
 
     caption = (
         "What the first chip of seed 0 answers over the plane of the two powers after its training, with noise and "
-        "spread of its devices; it says inside where the last oscillator emits more than half. Dashed: the edges of the "
-        "wanted band. Dots: 200 of the test points, black where inside is right."
+        "spread of its devices; it says inside where the last oscillator emits more than half. Dashed: the edges of "
+        "the wanted band. Dots: 200 of the test points, black where inside is right."
     )
-    return Figure("plane", caption, draw, "Nine junctions in the plane of two powers", 3.6, 7.0)
+    return Figure("plane", caption, draw, "Nine junctions in the plane of two powers", 3.6, 6.2)
 
 
 def _energy(config: Any, results: dict[str, dict]) -> Figure:
@@ -157,21 +157,20 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
         wide = canvas.get_figwidth() > 5
         ax = canvas.subplots()
         for n, system in enumerate(systems):
-            terms = [t for t in system.terms if t.joule > 0]
-            height = 0.8 / len(terms)
-            for k, term in enumerate(terms):
-                ax.barh(
-                    n - 0.4 + (k + 0.5) * height, 1e9 * term.joule, height, color=_TERMS[term.name], label=term.name
-                )
-                ax.text(1.25e9 * term.joule, n - 0.4 + (k + 0.5) * height, term.name if wide else "", va="center",
-                        fontsize=6.5)  # fmt: skip
-            ax.plot(1e9 * system.joule, n, marker="|", ms=18, color="black", mew=1.5)
-        names = [
-            s.name if wide else s.name.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n") for s in systems
-        ]
+            height = 0.8 / len(system.terms)
+            for k, term in enumerate(system.terms):
+                at, size = n - 0.4 + (k + 0.5) * height, 1e9 * term.joule
+                ax.barh(at, size, height, color=_TERMS[term.name])
+                if wide:
+                    ax.text(1.25 * size, at, term.name, va="center", fontsize=6.5)
+        names = [f"{s.name}: {_amount(s.joule)}" for s in systems]
+        if not wide:
+            names = [
+                n.replace(" + ", " +\n").replace(" (", "\n(").replace(", ", ",\n").replace(": ", ":\n") for n in names
+            ]
         ax.set_yticks(range(len(systems)), names, fontsize=8)
         ax.set_xscale("log")
-        ax.set(xlabel="energy of one spectrum (nJ)", xlim=(1e-3, 1e7 if wide else 2e6))
+        ax.set(xlabel="energy of one spectrum (nJ)", xlim=(1e-3, 2e7 if wide else 2e6))
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
         if not wide:
@@ -182,8 +181,19 @@ def _energy(config: Any, results: dict[str, dict]) -> Figure:
             canvas.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
 
     caption = (
-        "Energy to classify one spectrum by cause; strokes: sums. The two lines of this network differ only in the time "
-        "of a reading. Scaled junctions are the authors' projection for 20 nm, without amplifiers; such junctions do not "
-        "resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 µs at full power."
+        "Energy to classify one spectrum by cause, beside the names the sum. The two lines of this network differ "
+        "only in the time of a reading. Scaled junctions are the authors' projection for 20 nm, without amplifiers; "
+        "such junctions do not resonate at the 20 to 120 MHz simulated here. The boards work through a frame of 2.56 "
+        "µs at full power."
     )
     return Figure("energy", caption, draw, "Energy beside digital receivers", 5.2, 7.4)
+
+
+def _amount(joule: float) -> str:
+    return (
+        f"{1e9 * joule:.2g} nJ"
+        if joule < 1e-7
+        else f"{1e6 * joule:.2f} µJ"
+        if joule < 1e-6
+        else f"{1e6 * joule:.0f} µJ"
+    )

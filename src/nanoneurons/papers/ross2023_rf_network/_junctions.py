@@ -16,8 +16,11 @@ from torch import nn
 from nanoneurons import devices, learning
 from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.random import generator_for
+from nanoneurons.devices import OscillatorDevice, ResonatorDevice
 from nanoneurons.layers.spin_diode import SpinDiodeLinear
 from nanoneurons.layers.spin_torque import PowerInput, SpinTorqueActivation
+from nanoneurons.learning.backpropagation import Backpropagation
+from nanoneurons.learning.physics_aware import PhysicsAware
 from nanoneurons.networks.feedforward import FeedForward
 
 from ._network import rf_layers, tune_to_plan
@@ -43,13 +46,13 @@ def points(count: int, config: Any, generator: torch.Generator) -> tuple[torch.T
 class _Answer(nn.Module):
     """Logits of two classes from the power of the last oscillator."""
 
-    def __init__(self, half: float) -> None:
+    def __init__(self, middle: float) -> None:
         super().__init__()
-        self.half = half
+        self.middle = middle
 
     def forward(self, power: torch.Tensor) -> torch.Tensor:
         """``(..., 1)`` in W becomes ``(..., 2)``."""
-        z = 5 * (power / self.half - 1)
+        z = 5 * (power / self.middle - 1)
         return torch.cat([-z, z], -1)
 
 
@@ -58,11 +61,12 @@ def build(config: Any, hidden: bool, seed: int, chips: int, ideal: bool = False)
     diode, neuron = devices.get("spin-diode"), devices.get("spin-torque-oscillator:rf-neuron", **_SPREADS)
     if ideal:
         diode, neuron = diode.ideal(), neuron.ideal()
+    assert isinstance(diode, ResonatorDevice) and isinstance(neuron, OscillatorDevice)
     circuit = RfChain(
         device=diode,
         neuron=neuron,
         band_low=config.plane_tones[0],
-        band_high=config.plane_tones[1],  # type: ignore[arg-type]
+        band_high=config.plane_tones[1],
     )
     clamp = torch.tensor(circuit.neuron.current_range()[1])
     answer = _Answer(0.5 * circuit.amplifier_gain * float(circuit.neuron.emitted_power(clamp)))
@@ -102,7 +106,7 @@ def best_half_plane(x: torch.Tensor, y: torch.Tensor, angles: int = 360) -> floa
 
 
 def _scatter(network: FeedForward, seed: int) -> None:
-    """A start of its own for every chip: resonances within a linewidth of their tones, biases within some millivolts."""
+    """A start of its own for every chip: resonances within a linewidth of their tones, biases of some millivolts."""
     draw = generator_for(seed, "starts")
     with torch.no_grad():
         for layer in rf_layers(network):
@@ -113,7 +117,7 @@ def _scatter(network: FeedForward, seed: int) -> None:
 
 
 def run(config: Any, hidden: bool, seed: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
-    """Software training from several starts, writing of the best to chips, training of the chips, test on new points."""
+    """Train in software from several starts, write the best to chips, train the chips, test them on new points."""
     draw = generator_for(seed, "plane")
     x, y = points(config.plane_samples, config, draw)
     x_test, y_test = points(config.plane_test_samples, config, draw)
@@ -121,7 +125,7 @@ def run(config: Any, hidden: bool, seed: int, progress: Callable[[float, str], N
     software = build(config, hidden, seed, config.plane_starts, ideal=True)
     _scatter(software, seed)
     learning.fit(
-        software, learning.get("backpropagation", lr=config.plane_lr, digital_lr=config.plane_bias_lr), x, y,
+        software, Backpropagation(lr=config.plane_lr, digital_lr=config.plane_bias_lr), x, y,
         epochs=config.plane_epochs, batch=50, seed=seed, progress=lambda share, _: progress(0.5 * share, name),
     )  # fmt: skip
     trained = learning.accuracy(software, x, y)
@@ -136,7 +140,7 @@ def run(config: Any, hidden: bool, seed: int, progress: Callable[[float, str], N
     chips.fabricate(generator)
     tune_to_plan(chips, chosen, generator)
     written = learning.accuracy(chips, x_test, y_test)
-    rule = learning.get("physics-aware", lr=config.plane_lr, digital_lr=config.plane_bias_lr, twin="calibrated")
+    rule = PhysicsAware(lr=config.plane_lr, digital_lr=config.plane_bias_lr, twin="calibrated")
     learning.fit(
         chips, rule, x, y, epochs=config.plane_epochs, batch=50, seed=seed,
         progress=lambda share, _: progress(0.5 + 0.5 * share, name + ", chips"),

@@ -73,7 +73,7 @@ def rf_layers(network: FeedForward) -> list[RfLayer]:
 
 @torch.no_grad()
 def share_positions(network: FeedForward) -> None:
-    """Give the resonators at one position of every chain of a layer the same deviation, as the authors' program does."""
+    """Give the resonators at one position of all chains of a layer one deviation, as the authors' program does."""
     for layer in rf_layers(network):
         own = layer.state["deviation"]
         layer._store({"deviation": own[..., :1, :].expand_as(own).clone()})  # type: ignore[reportPrivateUsage]

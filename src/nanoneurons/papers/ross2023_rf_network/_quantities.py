@@ -26,15 +26,15 @@ def levels_of(config: Any, kind: str) -> tuple[float, ...]:
     """Spreads at which a kind of non-ideality is simulated."""
     if kind in SINGLE:
         return config.single_levels
-    return config.levels if kind == "all" else config.shared_levels
+    return {"all": config.levels, _drone.SHARED: config.shared_levels, _drone.LIMITED: config.limited_levels}[kind]
 
 
 def jobs(config: Any) -> list[str]:
-    """``spread/<kind>/<level>/seed<n>``, ``drone/ideal/...``, ``drone/software/...``, ``plane/<layers>/...``; long first."""
+    """``spread/<kind>/<level>/seed<n>``, ``plane/<layers>/seed<n>``, ``drone/<network>/seed<n>``."""
     found = [
         f"spread/{kind}/{level:g}/seed{s}"
         for s in seeds_of(config, True)
-        for kind in ("all", _drone.SHARED, *SINGLE)
+        for kind in ("all", _drone.LIMITED, _drone.SHARED, *SINGLE)
         for level in levels_of(config, kind)
     ]
     for s in seeds_of(config):
@@ -100,12 +100,17 @@ _METHOD_NOTES = {
 
 
 def _spread_rows(config: Any, results: dict[str, dict]) -> list[Quantity]:
+    """All three together at every level, each alone at its largest; the figure has the rest."""
     rows = []
-    for kind in ("all", _drone.SHARED, *SINGLE):
-        for level in levels_of(config, kind):
+    limited = f"; tuning by at most {100 * config.limited_tuning:g} %"
+    extra = {_drone.LIMITED: limited, _drone.SHARED: "; one resonance deviation per position for all chains of a layer"}
+    for kind in ("all", _drone.LIMITED, _drone.SHARED, *SINGLE):
+        levels = levels_of(config, kind)
+        for level in levels[-1:] if kind in SINGLE else levels:
             for method in _drone.methods_of(kind):
                 found = accuracies(config, results, kind, level, method)
-                note = f"{_METHOD_NOTES[method]}; {found.size} chips from {found.min():.1f} to {found.max():.1f} %"
+                note = _METHOD_NOTES[method] + extra.get(kind, "")
+                note += f"; {found.size} chips from {found.min():.1f} to {found.max():.1f} %"
                 rows.append(_row(f"{kind}-{100 * level:g}-{method}", found.mean(1), "%", note))
     return rows
 
@@ -122,8 +127,8 @@ def _plane_rows(config: Any, results: dict[str, dict]) -> list[Quantity]:
         _row("nine-junctions-written", [100 * np.mean(r["written"]) for r in two], "%",
              "the same chips before their own training: trained in software, resonances measured and tuned"),
         _row("nine-junctions-ideal", [100 * r["software"] for r in two], "%",
-             f"ideal devices; best of {config.plane_starts} starts on the training points, {100 * good:.0f} % of them find "
-             "the band"),
+             f"ideal devices; best of {config.plane_starts} starts on the training points, {100 * good:.0f} % of them "
+             "find the band"),
         _row("one-layer", [100 * np.mean(r["test"]) for r in one], "%",
              f"{one[0]['junctions']} junctions, no hidden layer, trained in the same way"),
         _row("straight-line", [100 * r["half_plane"] for r in one], "%",

@@ -40,7 +40,8 @@ class Config:
         levels: spreads of all three together; `single_levels` of each alone; `shared_levels` of all three with the
             program's convention, one deviation of the resonance per position for all chains of a layer. Ours is one per
             junction.
-        tuning: largest shift of a resonance over its nominal value; the program has no limit.
+        tuning: largest shift of a resonance over its nominal value, in effect none as in the program; at
+            `limited_levels` it is also `limited_tuning`, that of the device `spin-diode`.
         lr_factor, lr_final: of the calibrated and of the injected training, larger steps that fall along half a cosine.
         plane_half_width: class 1 is where two powers differ by less, over the full power.
         plane_noise: relative noise of the powers that arrive.
@@ -61,7 +62,9 @@ class Config:
     levels: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.05)
     single_levels: tuple[float, ...] = (0.003, 0.01, 0.03)
     shared_levels: tuple[float, ...] = (0.01, 0.03)
-    tuning: float = 0.05
+    limited_levels: tuple[float, ...] = (0.03,)
+    tuning: float = 0.5
+    limited_tuning: float = 0.05
     lr_factor: float = 3.0
     lr_final: float = 0.1
     plane_tones: tuple[float, ...] = (150e6, 300e6)
@@ -82,7 +85,7 @@ class Config:
         at_least(
             self, seeds=1, batch=2, averaged=1, spread_seeds=1, chips=1, plane_samples=2, plane_test_samples=2,
             plane_starts=1, plane_chips=1, plane_epochs=1, plane_grid=2, levels=1e-6, single_levels=1e-6,
-            shared_levels=1e-6,
+            shared_levels=1e-6, limited_levels=1e-6,
         )  # fmt: skip
         at_least(self, early=self.averaged)
         at_least(self, epochs=self.early)
@@ -90,7 +93,7 @@ class Config:
 
 QUICK = Config(
     seeds=1, epochs=10, early=5, averaged=2, spread_seeds=1, chips=1, levels=(0.003, 0.03), single_levels=(0.03,),
-    shared_levels=(), plane_starts=48, plane_chips=2, plane_test_samples=500, plane_grid=25,
+    shared_levels=(), limited_levels=(), plane_starts=48, plane_chips=2, plane_test_samples=500, plane_grid=25,
 )  # fmt: skip
 
 
