@@ -159,9 +159,19 @@ def test_a_reading_too_short_to_settle_is_said(time, text):
     assert text in remark and ("raise read_time" in remark) == (time < 3 * circuit.settling_time)
 
 
-def test_counts_of_layers_add():
-    one = CHAIN.layer_counts(3, 12, torch.full((5, 12), 1e-6))
-    assert one.events["resonator, per full tone"] == pytest.approx(36)
-    assert (one + Counts()).events == one.events
-    fewer = CHAIN.layer_counts(3, 6, torch.full((5, 12), 1e-6))  # half as many resonators as tones
-    assert fewer.events["resonator, per full tone"] == pytest.approx(18)
+def test_power_scales_what_belongs_to_tones_only():
+    full = CHAIN.under_power(CHAIN.inference(3, 12), 1e-6)
+    assert full.events["resonator, per full tone"] == pytest.approx(36)
+    assert full.events["line amplifier, standing by"] == 1 and full.events["holding a tuned resonance"] == 36
+    assert (full + Counts()).events == full.events
+
+
+def test_a_convolution_patch_by_patch_is_paid_for_every_patch():
+    made = networks.build("1x4x4-2c3-3", kind="rf", circuit=CHAIN, chips=2, shape=(1, 4, 4), classes=3, seed=1)
+    made.program_initial(generator_for(1, "chips"))
+    x = torch.rand(5, 1, 4, 4, generator=generator_for(0, "images"))
+    without, found = made.inference_counts().events, made.inference_counts(x).events
+    assert found["holding a tuned resonance"] == without["holding a tuned resonance"] == 16 * 2 * 9 + 3 * 32
+    first = 16 * 2 * 9 * float(x.mean())  # of the images; the rest is the oscillators'
+    assert first < found["resonator, per full tone"] < first + 3 * 32
+    assert math.isfinite(bill(made.inference_counts(x), CHAIN.prices()).joule)

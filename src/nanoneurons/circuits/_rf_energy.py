@@ -20,7 +20,7 @@ from nanoneurons.core.energy import Counts, Price
 if TYPE_CHECKING:
     from .rf_chain import RfChain
 
-__all__ = ["layer_counts", "neuron_counts", "prices", "remarks"]
+__all__ = ["layer_counts", "neuron_counts", "prices", "remarks", "under_power"]
 
 RESONATOR = "resonator, per full tone"
 LINE = "line amplifier, per full tone"
@@ -36,14 +36,16 @@ _INTERFACE = 14.3e-3  # W
 _SETTLED = 3  # settling times: 5 % from the final voltage
 
 
-def layer_counts(chains: int, resonators: int, shares: float | None) -> Counts:
-    """One reading of a layer: every resonator absorbs of its tone, and an amplifier feeds the tones past all chains.
+def layer_counts(chains: int, resonators: int) -> Counts:
+    """One reading of a layer: every resonator absorbs of its tone, and an amplifier feeds the tones past all chains."""
+    each = float(chains * resonators)
+    return Counts({RESONATOR: _TYPICAL * each, LINE: _TYPICAL * each, STANDING: 1.0, HOLDING: each})
 
-    Args:
-        shares: sum over the tones of their mean powers, in full powers; half of the number of tones when not known.
-    """
-    sent = chains * (_TYPICAL * resonators if shares is None else shares)
-    return Counts({RESONATOR: sent, LINE: sent, STANDING: 1.0, HOLDING: float(chains * resonators)})
+
+def under_power(counts: Counts, share: float) -> Counts:
+    """The same with a mean power of the tones that is this share of the full one."""
+    scaled = {event: counts.events.get(event, 0.0) * share / _TYPICAL for event in (RESONATOR, LINE)}
+    return Counts({**counts.events, **scaled})
 
 
 def neuron_counts(neurons: int, dc: float, emitted: float) -> Counts:

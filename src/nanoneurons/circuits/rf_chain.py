@@ -312,12 +312,11 @@ class RfChain(Circuit):
 
     def inference(self, out_features: int, in_features: int) -> Counts:
         """Events of one product by chains, every tone at half of the full power."""
-        return _rf_energy.layer_counts(out_features, in_features, None)
+        return _rf_energy.layer_counts(out_features, in_features)
 
-    def layer_counts(self, chains: int, resonators: int, power: torch.Tensor) -> Counts:
-        """Events of one product by chains under these powers in W, ``(..., tones)``, averaged over all but tones."""
-        heard = power.double().reshape(-1, power.shape[-1]).mean(0).sum() * min(1.0, resonators / power.shape[-1])
-        return _rf_energy.layer_counts(chains, resonators, float(heard) / self.full_power)
+    def under_power(self, counts: Counts, power: float) -> Counts:
+        """Those events of layers that belong to the mean power of a tone, in W, instead of half the full power."""
+        return _rf_energy.under_power(counts, power / self.full_power)
 
     def neuron_counts(self, neurons: int, voltage: torch.Tensor | None = None) -> Counts:
         """Events of one layer of neurons under these voltages in V; at their operating point without them."""

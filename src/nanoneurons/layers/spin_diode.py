@@ -121,10 +121,16 @@ class RfLayer(DeviceLayer):
 
     @torch.no_grad()
     def trim(self, generator: torch.Generator) -> None:
-        """Tune every resonance by its fabricated deviation, measured once, as far as its range reaches."""
+        """Tune every resonance by its fabricated deviation, measured once, as far as its range reaches.
+
+        Raises:
+            RefusedError: resonators share their tuning.
+        """
         self._require()
         state = self.state
-        super().apply_update(Update(-(state["nominal"] * state["deviation"])), generator)  # each resonator its own
+        if state["deviation"].shape != self.resonance.shape:
+            raise RefusedError("resonators that share a weight cannot be trimmed one by one; leave out the preparation")
+        self.apply_update(Update(-(state["nominal"] * state["deviation"])), generator)
 
     def matrix(self) -> torch.Tensor:
         """Weights in V/W of the chip, or of the ideal device before fabrication, ``(*chips, chains, tones)``."""
@@ -203,7 +209,7 @@ class RfLayer(DeviceLayer):
 
     def counts_of(self, x: torch.Tensor) -> Counts:
         """Events of one reading of all chains under powers like `x` in W."""
-        return self.chain.layer_counts(*self.resonance.shape[-2:], x)
+        return self.chain.under_power(self.counts(), float(x.double().mean()))
 
 
 class SpinDiodeLinear(RfLayer):
