@@ -132,6 +132,7 @@ BAND = "lies outside the tuning range"
         ({"circuit_parameters": {"neuron_threshold": "1 V"}}, ParameterError, "neuron_threshold: '1 V' cannot"),
         ({"circuit_parameters": {"nueron_threshold": "1 uA"}}, UnknownNameError, "no parameter 'nueron_threshold'"),
         ({"device_parameters": {"lowest_frequency": "50 MHz"}}, ParameterError, BAND),
+        ({"device_parameters": {"band_low": "30 MHz"}}, UnknownNameError, "is a parameter of the circuit, not of the"),
         ({"device_parameters": {"dampin": 0.01}}, UnknownNameError, "did you mean 'damping'"),
         ({"rule_parameters": {"twin": "idael"}}, ParameterError, "did you mean 'ideal'"),
         ({"task": "mackey-glass"}, DataError, "is of kind series"),
@@ -144,15 +145,25 @@ def test_wrong_studies_are_refused(changes, error, message):
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize("options", [["--rule", "analog-sgd"], ["--network", "65-10"], ["--set", "tuning_error=1 Hz"]])
+def test_on_the_command_line_a_mistake_is_one_line(options, tmp_path, capsys, monkeypatch):
+    from nanoneurons.cli._main import run as command
+
+    monkeypatch.chdir(tmp_path)
+    assert command(["audit", "--device", "spin-diode", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [], "no work was begun"
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
         ("256-8-10", "expects input 256, but a sample of this task has 64"),
         ("64-8-12", "must end with the 10 classes"),
         ("64-0-10", "has a layer of size zero"),
-        ("64-8c3-10", "resonators are wired as dense layers"),
+        ("64-8c3-10", "a convolution cannot follow a dense layer"),
         ("64-x-10", "'x' is neither a size"),
-        ("1x8x8-8c3-10", "resonators are wired as dense layers"),
+        ("3x8x8-8c3-10", "expects input 3x8x8, but a sample of this task has 1x8x8"),
     ],
 )
 def test_wrong_networks_are_refused_before_any_work(network, message, tmp_path):

@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nanoneurons.core.errors import NanoneuronsError, ParameterError, RefusedError, StudyError, nearest
+from nanoneurons.core.errors import (
+    NanoneuronsError,
+    ParameterError,
+    RefusedError,
+    StudyError,
+    UnknownNameError,
+    nearest,
+)
 from nanoneurons.core.files import write_atomic
 from nanoneurons.core.units import quantity
 
@@ -141,7 +148,8 @@ class Study(BaseModel):
         plain = devices.get(self.device)
         if not isinstance(plain, devices.MemoryDevice | devices.ResonatorDevice):
             raise RefusedError(_no_weights(self.device, plain.kind))
-        device = plain.replace(**_si(self.device_parameters, plain))
+        usual = circuits.catalogue[self.circuit or CIRCUITS[KINDS[plain.kind][0]]]
+        device = plain.replace(**_si(self.device_parameters, plain, usual))
         rule_name = self.rule or device.default_rule
         rule_class = learning.catalogue[rule_name]
         if not issubclass(rule_class, learning.LayerRule):
@@ -244,16 +252,32 @@ def toml(values: dict[str, Any]) -> str:
     return "".join([*top, *tables])
 
 
-def _si(given: dict[str, Value], owner: Any) -> dict[str, Any]:
-    """Convert unit strings by the declared unit of each parameter of `owner`."""
+def _si(given: dict[str, Value], owner: Any, around: Any = None) -> dict[str, Any]:
+    """Convert unit strings by the declared unit of each parameter of `owner`; `around` is the circuit of a device."""
     converted: dict[str, Any] = {}
     for name, value in given.items():
-        declared = owner.parameter(name)
+        try:
+            declared = owner.parameter(name)
+        except UnknownNameError:
+            if around is not None and _declares(around, name):
+                raise UnknownNameError(
+                    f"{name!r} is a parameter of the circuit, not of the device; set it under [circuit_parameters] of "
+                    "a study file"
+                ) from None
+            raise
         if declared.choices is None and isinstance(value, str):
             number = quantity(value, declared.unit, name)
             value = int(number) if declared.integer and number == int(number) else number
         converted[name] = value
     return converted
+
+
+def _declares(owner: Any, name: str) -> bool:
+    try:
+        owner.parameter(name)
+    except UnknownNameError:
+        return False
+    return True
 
 
 def _of_other_parts(circuit: Circuit) -> dict[str, Any]:
