@@ -70,7 +70,7 @@ def test_with_an_ideal_crossbar_it_is_backpropagation():
         one.weight.data = two.weight.detach().clone()
     settings = {"lr": 0.05, "digital_lr": 0.05}
     learning.fit(software, Backpropagation(**settings), x.float(), y, epochs=5, batch=20, seed=1)
-    learning.fit(fabricated, PhysicsAware(**settings), x.float(), y, epochs=5, batch=20, seed=1)
+    learning.fit(fabricated, PhysicsAware(twin="ideal", **settings), x.float(), y, epochs=5, batch=20, seed=1)
     for one, two in zip(numbers(software), numbers(fabricated), strict=True):
         torch.testing.assert_close(two, one, rtol=0, atol=1e-3)
 
@@ -83,7 +83,7 @@ def test_forward_is_the_chips_and_backward_the_twins():
     net = chip(REAL)
     x, y = task()
     x = x.float()
-    state = PhysicsAware().start(net, 1, 1)
+    state = PhysicsAware(twin="ideal").start(net, 1, 1)
     for layer in net.device_layers:
         layer.noisy_reads = False
     state.begin(generator_for(0))
@@ -134,7 +134,7 @@ def test_devices_are_corrected_towards_the_wanted_values():
     """After each step what was asked of the devices is what is wanted, but for the tuning error of the last shift."""
     circuit = RfChain(devices.get("spin-diode", tuning_error=0.1), neuron=REAL.neuron)
     net, (x, y) = chip(circuit), task()
-    state, noise = PhysicsAware(lr=0.1).start(net, 10, 1), generator_for(0)
+    state, noise = PhysicsAware(lr=0.1, twin="ideal").start(net, 10, 1), generator_for(0)
     for _ in range(5):
         before = [layer.resonance.detach().clone() for layer in net.device_layers]
         state.begin(noise)
@@ -148,7 +148,7 @@ def test_devices_are_corrected_towards_the_wanted_values():
 
 def test_the_network_is_as_before_afterwards():
     net = chip(REAL)
-    state = PhysicsAware().start(net, 1, 1)
+    state = PhysicsAware(twin="ideal").start(net, 1, 1)
     assert all(m.gradient == "ideal" for m in net.modules() if hasattr(m, "gradient"))
     assert all(layer.twin is wanted for layer, wanted in zip(net.device_layers, state.wanted, strict=True))
     state.finish()
@@ -160,7 +160,7 @@ def test_crossbar_errors_pass_through_the_wanted_weights():
     """The gradient of a hidden layer flows through the twin's weights of the next, the activations are the chip's."""
     net, (x, y) = chip(Crossbar(devices.get("pulsed:reram-es")), kind="analog"), task()
     x = x.float()
-    state = PhysicsAware().start(net, 1, 1)
+    state = PhysicsAware(twin="ideal").start(net, 1, 1)
     first, second = net.device_layers
     second.twin = state.wanted[1] = second.weight.detach() + 0.3  # as if devices had missed it
     for layer in (first, second):
@@ -200,4 +200,23 @@ def test_refusals():
     PhysicsAware().accept(DifferentialPair(devices.get("hfox-binary")))
     PhysicsAware().accept(REAL)
     with pytest.raises(RefusedError, match="needs chips; call network.fabricate"):
-        PhysicsAware().start(build(REAL), 1, 1)
+        PhysicsAware(twin="ideal").start(build(REAL), 1, 1)
+
+
+def test_trimmed_chips_start_as_designed_and_need_no_more():
+    """Deviations are tuned out before the first step; what is wanted is then what the devices hold."""
+    circuit = RfChain(devices.get("spin-diode", tuning_error=0.0, damping_spread=0.0, sensitivity_spread=0.0))
+    net = networks.build("6-4-3", kind="rf", circuit=circuit, chips=2, shape=(6,), classes=3, seed=1)
+    net.program_initial(generator_for(0, "chips"))
+    first = net.device_layers[0]
+    before = circuit.device.resonance(first.state) - first.state["nominal"]
+    designed = first.weight.detach().clone()
+    state, noise = PhysicsAware(preparation="trimmed").start(net, 1, 1), generator_for(1)
+    state.begin(noise)
+    found = circuit.device.resonance(first.state)
+    assert float(before.abs().max()) > 1e5
+    assert torch.allclose(found, designed, rtol=1e-6), "every resonance stands where it was designed"
+    assert torch.equal(state.wanted[0], first.weight)
+    again = first.weight.detach().clone()
+    state.begin(noise)
+    assert torch.equal(first.weight, again), "once"

@@ -91,8 +91,10 @@ class RfDesign:
     def study(self, rule: str) -> Study:
         """A study of the same device, chain and schedule; it converts units and checks names and ranges."""
         band = {"band_low": self.band_low, "band_high": self.band_high, "plan": self.plan}
+        of_rule = {"twin": "ideal"} if rule == "physics-aware" else {}
         return Study(
             device=self.device, device_parameters=self.device_parameters, circuit_parameters=band, rule=rule,
+            rule_parameters=of_rule,
             task=self.task or "digits", chips=self.chips, seed=self.seed, epochs=self.epochs,
         )  # fmt: skip
 
