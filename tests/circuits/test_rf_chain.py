@@ -251,7 +251,7 @@ def test_events_have_prices():
     circuit = circuits.catalogue["rf-chain"](device=devices.get("spin-diode"))
     events = circuit.inference(128, 256) + circuit.neuron_counts(128) + circuit.writing(5)
     prices = circuit.prices()
-    for name, price in prices.items():
+    for price in prices.values():
         assert price.joule >= 0
         assert price.source
     unpriced = set(events.events) - set(prices)  # nobody says what these take

@@ -307,14 +307,6 @@ class SpinDiodeConv2d(RfLayer):
         height, width = output_size(self.image, self.kernel_size, self.stride, self.padding)
         return self.chain.inference(*self.resonance.shape[-2:]) * (height * width)
 
-    def counts_of(self, x: torch.Tensor) -> Counts:
-        """Events of one image, one chip, under powers like those of `x` in W."""
-        patches = F.unfold(x.flatten(0, -4), self.kernel_size, padding=self.padding, stride=self.stride).transpose(1, 2)
-        if self.fields is None:
-            return self.chain.layer_counts(*self.resonance.shape[-2:], patches) * patches.shape[1]
-        heard = patches[:, self.fields.present.to(patches.device)]
-        return self.chain.layer_counts(self.out_channels, heard.shape[-1], heard)
-
     def extra_repr(self) -> str:
         heard = f", listening={self.listening}" if self.fields is not None else ""
         return (
