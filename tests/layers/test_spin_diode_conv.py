@@ -232,23 +232,33 @@ def test_one_more_half_linewidth_is_the_unit_of_every_resonator():
 
 
 def test_counts_are_readings_of_every_chain_at_every_position():
-    assert conv().counts().events["holding a tuned resonance"] == 3 * 18 * 12
-    assert conv(layout="parallel").counts().events["holding a tuned resonance"] == 3 * 18 * 12
-    edge = conv(padding=1, layout="parallel").counts().events["holding a tuned resonance"]
+    def held(layer):
+        return layer.counts().events["holding a tuned resonance"]
+
+    assert held(conv()) == held(conv(layout="parallel")) == 3 * 18 * 12
+    edge = held(conv(padding=1, layout="parallel"))
     assert edge == 3 * 2 * (IMAGE[0] * 3 - 2) * (IMAGE[1] * 3 - 2)  # no resonator where there is no pixel
-    assert conv(padding=1).counts().events["holding a tuned resonance"] == 3 * 18 * 30
+    assert held(conv(padding=1)) == 3 * 18 * 30
+    standing = "line amplifier, standing by"  # one line, for as many readings as there are
+    assert conv().counts().events[standing] == 12 and conv(layout="parallel").counts().events[standing] == 1
     with pytest.raises(RefusedError, match="give image="):
         SpinDiodeConv2d(2, 3, 3, circuit=CHAIN).counts()
 
 
+@pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("layout", ["sequential", "parallel"])
-def test_counts_of_samples_are_counts_at_half_power_where_every_pixel_has_it(layout):
-    layer = conv(layout=layout)
-    half = torch.full((2, 2, *IMAGE), 0.5 * CHAIN.full_power)
-    usual, seen = layer.counts().events, layer.counts_of(half).events
-    assert usual.keys() == seen.keys()
-    for event, count in usual.items():
-        assert seen[event] == pytest.approx(count, rel=1e-6), event
+def test_what_is_absorbed_is_the_power_of_every_resonators_own_pixel(layout, padding):
+    layer, x = conv(padding=padding, layout=layout), powers(5)
+    event = "resonator, per full tone"
+    fields = conv(padding=padding, layout="parallel").fields
+    own = x.flatten(1)[:, fields.pixels] * fields.present  # (batch, positions, K)
+    wanted = 3 * float(own.sum((1, 2)).mean()) / CHAIN.full_power
+    assert layer.counts_of(x).events[event] == pytest.approx(wanted)
+    half = torch.full_like(x, 0.5 * CHAIN.full_power)
+    whole = layer.counts().events[event]
+    assert layer.counts_of(half).events[event] <= whole * (1 + 1e-9)
+    if padding == 0 or layout == "parallel":  # what is known without images: half of the full power everywhere
+        assert layer.counts_of(half).events[event] == pytest.approx(whole)
 
 
 @pytest.mark.parametrize(

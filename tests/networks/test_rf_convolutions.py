@@ -73,7 +73,7 @@ def test_shared_oscillators_are_one_per_channel():
         assert power.shape == voltage.shape
         assert torch.equal(power[:, 0], power[:, 2])
         assert len(power[:, 0].unique()) == pytest.approx(different, rel=0.02)  # single precision may repeat some
-        assert module.counts().events["oscillator, per operating point"] == 4 * 36
+        assert module.counts().events["transconductance amplifier"] == 4 * 36
     with pytest.raises(ParameterError, match=r"4 x 6 x 6 oscillators cannot take voltages of shape \(3, 4, 6\)"):
         own(torch.zeros(3, 4, 6))
     with pytest.raises(ParameterError, match="only images share oscillators"):
@@ -84,7 +84,16 @@ def test_counts_are_those_of_all_positions():
     readings = 4 * 9 * 64 + 6 * 36 * 16 + 24 * 8 + 8 * 3
     counts = network().inference_counts().events
     assert counts["holding a tuned resonance"] == readings
-    assert counts["oscillator, per operating point"] == 4 * 16 + 6 * 4 + 8
+    assert counts["transconductance amplifier"] == 4 * 16 + 6 * 4 + 8
+    dark, bright = (network().inference_counts(torch.full((2, 1, 8, 8), v)).events for v in (0.0, 1.0))
+    assert dark["holding a tuned resonance"] == bright["holding a tuned resonance"] == readings
+    assert bright["resonator, per full tone"] > dark["resonator, per full tone"]
+    lone = build("1x8x8-4c3-3", kind="rf", circuit=CHAIN, chips=None, shape=(1, 8, 8), classes=3)[1]
+    assert lone.counts_of(torch.full((2, 1, 8, 8), CHAIN.full_power)).events[
+        "resonator, per full tone"
+    ] == pytest.approx(
+        4 * 22 * 22  # per side, three rows of the kernel at each of 8 positions but for one at either end
+    )
 
 
 def test_it_learns_which_edge_is_bright():

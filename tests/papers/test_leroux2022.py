@@ -168,11 +168,6 @@ def test_pooling_is_the_largest_or_the_mean():
         assert torch.equal(experiment.Config(pool=pool).design.pooling()(x), wanted(x, 2))
 
 
-def test_a_band_is_two_frequencies():
-    with pytest.raises(ParameterError, match="must be two frequencies"):
-        experiment.Config(band=(1e9,))
-
-
 @pytest.mark.parametrize("width", [7.0, 3.6])
 def test_figures(results, width):
     found = experiment.figures(TINY, results)

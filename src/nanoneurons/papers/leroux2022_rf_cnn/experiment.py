@@ -69,7 +69,7 @@ class Config:
     Attributes:
         channels: channels of the convolutions.
         damping: half linewidth over resonance of all diodes.
-        band: lowest and highest tone in Hz, of every layer.
+        band_low, band_high: lowest and highest tone in Hz, of every layer.
         span: voltage, in standard deviations before training, from which an oscillator stays at its clamp.
         shift: pixels that training images are moved by at most, anew in every epoch.
         pool: ``"largest"`` of 2 by 2 voltages (how a circuit finds it is left open) or their ``"mean"`` (chains in
@@ -86,10 +86,11 @@ class Config:
 
     seeds: int = 3
     first_seed: int = 0
-    channels: tuple[int, ...] = (8, 32)
+    channels: tuple[int, ...] = (8, 48)
     kernel: int = 5
     damping: float = 1e-3
-    band: tuple[float, ...] = (1e9, 10e9)
+    band_low: float = 1e9
+    band_high: float = 10e9
     span: float = 4.0
     shift: int = 1
     pool: str = "mean"
@@ -115,14 +116,12 @@ class Config:
         )  # fmt: skip
         if self.pool not in ("largest", "mean"):
             raise ParameterError(f"setting pool = {self.pool!r} must be 'largest' or 'mean'")
-        if len(self.band) != 2:
-            raise ParameterError(f"setting band = {self.band!r} must be two frequencies, lowest and highest tone")
 
     @property
     def design(self) -> Design:
         """What all networks share."""
         return Design(
-            self.channels, self.kernel, self.damping, (self.band[0], self.band[1]), self.span, self.shift, self.pool
+            self.channels, self.kernel, self.damping, (self.band_low, self.band_high), self.span, self.shift, self.pool
         )
 
 
