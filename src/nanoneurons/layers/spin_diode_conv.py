@@ -307,15 +307,6 @@ class SpinDiodeConv2d(RfLayer):
         height, width = output_size(self.image, self.kernel_size, self.stride, self.padding)
         return self.chain.inference(*self.resonance.shape[-2:]) * (height * width)
 
-    def counts_of(self, x: torch.Tensor) -> Counts:
-        """Events of one image under powers like those of the images `x` in W; a resonator absorbs of its own tone."""
-        images = x.reshape(-1, *x.shape[-3:])
-        patches = F.unfold(images, self.kernel_size, padding=self.padding, stride=self.stride).transpose(1, 2)
-        positions, resonators = patches.shape[1:]
-        if self.fields is not None:
-            return self.chain.layer_counts(self.out_channels * positions, resonators, patches)
-        return self.chain.layer_counts(self.out_channels, resonators, patches) * positions
-
     def extra_repr(self) -> str:
         heard = f", listening={self.listening}" if self.fields is not None else ""
         return (

@@ -119,7 +119,7 @@ def _plane_rows(config: Any, results: dict[str, dict]) -> list[Quantity]:
     two = [results[f"plane/two-layers/seed{s}"] for s in seeds_of(config)]
     one = [results[f"plane/one-layer/seed{s}"] for s in seeds_of(config)]
     every = 100 * np.array([r["test"] for r in two])
-    good = np.mean([np.mean(np.array(r["starts"]) > 0.9) for r in two])
+    good = float((np.array([r["starts"] for r in two]) > 0.9).mean())
     rows = [
         _row("nine-junctions", every.mean(1), "%",
              f"{two[0]['junctions']} junctions; {every.size} chips from {every.min():.1f} to {every.max():.1f} %, "
