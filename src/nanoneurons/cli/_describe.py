@@ -139,7 +139,8 @@ def rule(name: str) -> dict[str, Any]:
         "trains": made.trains,
         "local": made.local,
         # What only rules for layers have is None for others, so that every entry has the same keys.
-        **{name: getattr(made, name, None) for name in ("in_situ", "layers")},
+        "in_situ": getattr(made, "in_situ", None),
+        "layers": list(made.layers) if hasattr(made, "layers") else None,
         **{name: getattr(made, name, None) for name in ("default_epochs", "default_batch", "default_updates")},
         "parameters": _parameters(made, {}),
         "citation": made.citation,

@@ -228,7 +228,7 @@ def _rule(found: dict[str, Any]) -> None:
     if found["trains"] == "layers":
         in_place = "trains every chip in its devices"
         place = in_place if found["in_situ"] else "trains software weights, then writes them to chips"
-        print_text(f"For {found['layers']} layers; {place}. Local: {found['local']}")
+        print_text(f"For {' and '.join(found['layers'])} layers; {place}. Local: {found['local']}")
         epochs, batch, updates = (found[f"default_{name}"] for name in ("epochs", "batch", "updates"))
         print_text(f"Defaults: {epochs} epochs, batch {batch}, at least {updates} mini-batches\n")
     else:
