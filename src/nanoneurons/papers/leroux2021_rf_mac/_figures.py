@@ -130,8 +130,9 @@ def _imperfect(config: Any, results: Results) -> Figure:
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         names = list(devices_of(config))
+        noisy = devices_of(config)["noise"]
         titles = {
-            "ideal": "ideal", "noise": "noise, 300 K, 1 µs",
+            "ideal": "ideal", "noise": f"noise, {noisy.temperature:g} K, {1e6 * noisy.read_time:.2g} µs",
             "noise-passive": f"noise at {config.passive_sensitivity:g} V/W",
             "compression": f"compression, {config.compression:g} at full power",
             "power-law": f"power law {config.exponent:g}",
