@@ -123,8 +123,8 @@ def rule(found: dict[str, Any]) -> str:
     use = f"For {found['trains']}."
     if found["trains"] == "layers":
         place = "in the devices, chip by chip" if found["in_situ"] else "in software, then written to the chips"
-        use = f"For {' and '.join(found['layers'])} layers. Trains {place}; {found['default_epochs']} epochs with mini-batches of "
-        use += f"{found['default_batch']} unless a study says otherwise."
+        use = f"For {' and '.join(found['layers'])} layers. Trains {place}; {found['default_epochs']} epochs with "
+        use += f"mini-batches of {found['default_batch']} unless a study says otherwise."
     text = [
         f"# {cell(found['title'])}\n",
         f"`{found['name']}` · {cell(found['summary'])}\n",
