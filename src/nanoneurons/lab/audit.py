@@ -11,6 +11,7 @@ import torch
 
 from nanoneurons import __version__, data, devices, networks
 from nanoneurons.circuits import Circuit
+from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
 
 from . import report, summary
 from .chips import TRAIN, Config, task_for, weights_intact
@@ -163,6 +164,8 @@ def _assemble(
 
 def _dense(network: networks.FeedForward) -> list[tuple[int, int]]:
     """Outputs and inputs of every layer; nothing for a network with convolutions."""
+    if any(isinstance(layer, SpinDiodeConv2d) for layer in network.device_layers):
+        return []  # a kernel of resonances looks like the matrix of a dense layer
     shapes = [tuple(layer.weight.shape) for layer in network.device_layers]
     return [(shape[0], shape[1]) for shape in shapes] if all(len(shape) == 2 for shape in shapes) else []
 
