@@ -37,6 +37,7 @@ LAYOUTS: dict[
 IMAGE, CLASSES, POOL = (28, 28), 10, 2
 _START = 1.43  # initial spread of a resonance in half linewidths times the root of the resonators, as Ross et al. 2023
 
+_ANY = 1e-2  # V; a scale where none is known yet
 _READING = 1e-6  # s; six settling times at 1 GHz and a damping of 0.001
 
 
@@ -52,6 +53,7 @@ class Design:
         span: clamp of the oscillators, in standard deviations of their voltages before training.
         shift: pixels that training images are moved by at most.
         pool: ``"largest"`` of 2 by 2 voltages, or their ``"mean"``.
+        gain: gain of power behind an oscillator.
     """
 
     channels: tuple[int, ...]
@@ -61,6 +63,7 @@ class Design:
     span: float
     shift: int
     pool: str
+    gain: float
 
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of the input of every convolution, and of the last feature map."""
@@ -97,6 +100,7 @@ class Design:
         return RfChain(
             diode, neuron, band_low=self.band[0], band_high=self.band[1], initial_shift=_START * self.damping,
             initial_bias=0.0, transconductance=slope, bias_voltage=threshold / slope, readout_scale=1 / scale,
+            amplifier_gain=self.gain,
         )  # fmt: skip
 
 
@@ -123,7 +127,7 @@ def assemble(
     placed, listening = LAYOUTS[layout]
     sizes = design.sizes()
     fed: Literal["generator", "oscillators"] = "generator"
-    modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(design.chain(1.0).full_power)]
+    modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(design.chain(_ANY).full_power)]
     for index, (before, features) in enumerate(_channels(design)):
         circuit = design.chain(scales[index], spread)
         modules += [
@@ -176,7 +180,7 @@ def scales_of(design: Design, build: Callable[[Sequence[float]], FeedForward], i
     Args:
         build: network for given scales.
     """
-    scales = [1.0] * (len(design.channels) + 1)
+    scales = [_ANY] * (len(design.channels) + 1)
     for index in range(len(scales)):
         network = build(scales).eval()
         ends = [n for n, m in enumerate(network) if isinstance(m, SpinTorqueActivation | VoltageReadout)]
@@ -206,7 +210,7 @@ class _Detected(nn.Module):
 
 def free_weights(design: Design, scales: Sequence[float], seed: int) -> FeedForward:
     """The same oscillators between free weights of any size: what the resonators' weights cost."""
-    circuit = design.chain(1.0)
+    circuit = design.chain(_ANY)
     modules: list[nn.Module] = [RandomShift(design.shift, seed), PowerInput(circuit.full_power)]
     for index, (before, features) in enumerate(_channels(design)):
         layer = AnalogConv2d(before, features, design.kernel, seed=_seed(seed, index))

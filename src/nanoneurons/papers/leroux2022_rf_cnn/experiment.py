@@ -71,6 +71,8 @@ class Config:
         damping: half linewidth over resonance of all diodes.
         band_low, band_high: lowest and highest tone in Hz, of every layer.
         span: voltage, in standard deviations before training, from which an oscillator stays at its clamp.
+        gain: gain of power behind an oscillator, ten times that of Ross et al. 2023: with a wide span most oscillators
+            work near threshold, where they emit little.
         shift: pixels that training images are moved by at most, anew in every epoch.
         pool: ``"largest"`` of 2 by 2 voltages (how a circuit finds it is left open) or their ``"mean"`` (chains in
             series give it), before the oscillators.
@@ -91,12 +93,13 @@ class Config:
     damping: float = 1e-3
     band_low: float = 1e9
     band_high: float = 10e9
-    span: float = 4.0
+    span: float = 16.0
+    gain: float = 12.5
     shift: int = 1
     pool: str = "mean"
     epochs: int = 10
     batch: int = 100
-    lr: float = 0.02
+    lr: float = 0.005
     digital_lr: float = 0.05
     software_lr: float = 0.1
     parallel_epochs: int = 3
@@ -120,9 +123,10 @@ class Config:
     @property
     def design(self) -> Design:
         """What all networks share."""
+        band = (self.band_low, self.band_high)
         return Design(
-            self.channels, self.kernel, self.damping, (self.band_low, self.band_high), self.span, self.shift, self.pool
-        )
+            self.channels, self.kernel, self.damping, band, self.span, self.shift, self.pool, self.gain
+        )  # fmt: skip
 
 
 QUICK = Config(
