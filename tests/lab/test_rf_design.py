@@ -16,11 +16,11 @@ from nanoneurons.core.errors import ParameterError, RefusedError, StoreError, St
 from nanoneurons.devices.spin_diode import SpinDiode
 from nanoneurons.lab import report
 from nanoneurons.lab.rf_design import RfDesign, closed_forms, measure
-from nanoneurons.lab.rf_limits import largest_damping, limits, spacing_of, tones_that_fit
+from nanoneurons.lab.rf_limits import largest_damping, limits, line_power, spacing_of, tones_that_fit
 from nanoneurons.lab.rf_runs import Condition, merged
 from nanoneurons.lab.rf_summary import LIMIT, threshold
 from nanoneurons.physics.chain_map import contrast, independent_limit, linewidths_apart
-from nanoneurons.physics.spin_diode import chain_capacity, plan_frequencies, rectified
+from nanoneurons.physics.spin_diode import chain_capacity, leakage, plan_frequencies, rectified
 
 LOW, HIGH = 20e6, 120e6
 
@@ -74,6 +74,17 @@ def test_the_largest_weight_knows_loss_symmetric_line_and_tuning_range():
     reached = limits(RfChain(narrow), 16)
     assert reached["largest_weight"] == pytest.approx(narrow.nominal_sensitivity * 0.2 / 1.01)
     assert reached["recommended"]["damping"] <= 0.005
+
+
+def test_line_power_is_what_the_window_of_a_neuron_bears():
+    circuit = RfChain(SpinDiode())
+    leaking = 0.5 * line_power(circuit) * circuit.device.nominal_sensitivity  # V
+    on, off = (circuit.neuron_current(torch.tensor(v, dtype=torch.float64)) for v in (1e3, -1e3))
+    assert leaking * circuit.transconductance == pytest.approx(float(on - off))
+    # A crowded chain with head-to-tail wiring does leak half a weight at its ends.
+    for damping in (0.02, 0.05):
+        worst = leakage(plan_frequencies(256, LOW, HIGH, "geometric"), damping).abs().max()
+        assert float(worst) == pytest.approx(0.5, abs=0.1)
 
 
 def test_many_inputs_are_answered_without_decomposing_the_map():
@@ -135,6 +146,7 @@ def test_threshold_of_a_known_curve():
         ({"dampings": (0.1, 0.01)}, StudyError, "rising order"),
         ({"spreads": (0.01, 0.02)}, StudyError, "begin with 0"),
         ({"twins": ("idael",)}, StudyError, "idael"),
+        ({"line_power": -1.0}, StudyError, "line_power"),
         ({"seeds": 0}, StudyError, "seeds"),
         ({"device_parameters": {"damping": "7 MHz"}}, ParameterError, "damping"),
         ({"plan": "log"}, ParameterError, "geometric"),

@@ -54,6 +54,9 @@ def design(
     hidden: int | None = typer.Option(
         None, min=0, show_default=False, help="Neurons between two layers; 0 for a single layer. [default: 32]"
     ),
+    line_power: str | None = typer.Option(
+        None, show_default=False, help='Mean power of all inputs, "2 uW". [default: what keeps neurons in their window]'
+    ),
     seeds: int | None = typer.Option(None, min=1, show_default=False, help="Independent trainings. [default: 3]"),
     chips: int | None = typer.Option(None, min=1, show_default=False, help="Chips at every spread. [default: 4]"),
     seed: int | None = typer.Option(None, show_default=False, help="First seed. [default: 0]"),
@@ -93,6 +96,7 @@ def design(
         "spread_dampings": None if spread_dampings is None else _numbers(spread_dampings, "--spread-dampings"),
         "twins": None if twins is None else tuple(part.strip() for part in twins.split(",")),
         "hidden": hidden,
+        "line_power": None if line_power is None else quantity(line_power, "W", "--line-power"),
         "seeds": seeds,
         "chips": chips,
         "seed": seed,

@@ -18,7 +18,7 @@ from nanoneurons.data import Dataset
 from . import report
 from .audit import environment
 from .progress import Kind, reporter
-from .rf_limits import limits
+from .rf_limits import limits, line_power
 from .rf_runs import Condition, Runs, circuit_of, merged, run_condition
 from .rf_summary import headline, notes, rows_of, thresholds
 from .runner import run_jobs
@@ -49,6 +49,8 @@ class RfDesign:
         spread_dampings: dampings at which spreads are measured, with the largest number of tones.
         twins: digital twins that chips are trained with: the nominal device, the chip as measured, or both.
         hidden: neurons between the two layers of chains; 0 for a single layer.
+        line_power: mean power in W of all inputs together; when not given, what keeps the neurons in their window (see
+            `rf_limits.line_power`), and the circuit's full power per input for a single layer.
         seeds: trainings without devices; `chips` are trained side by side where resonances have a spread.
         quick: a label only; `QUICK` has the values of the small version.
     """
@@ -67,6 +69,7 @@ class RfDesign:
     spread_dampings: tuple[float, ...] = (0.01, 0.03)
     twins: tuple[str, ...] = ("ideal", "calibrated")
     hidden: int = 32
+    line_power: float | None = None
     seeds: int = 3
     chips: int = 4
     seed: int = 0
@@ -81,6 +84,8 @@ class RfDesign:
             values = getattr(self, name)
             if not values or list(values) != sorted(set(values)):
                 raise StudyError(f"{name} must be different and in rising order, not {', '.join(map(str, values))}")
+        if self.line_power is not None and not 0 < self.line_power < math.inf:
+            raise StudyError(f"line_power = {self.line_power:g} W must be positive and finite")
         if self.spreads[0] != 0:
             raise StudyError("spreads must begin with 0, which every other one is compared with")
         for twin in self.twins:
@@ -152,7 +157,12 @@ def measure(
     design = dataclasses.replace(design, tones=tuple(sorted(set(tones))))
     forms = closed_forms(design, design.inputs or inputs)
     runs = Runs(
-        design.study("backpropagation"), design.study("physics-aware"), design.hidden, design.seeds, dataset.sizes
+        design.study("backpropagation"),
+        design.study("physics-aware"),
+        design.hidden,
+        _power(design),
+        design.seeds,
+        dataset.sizes,
     )
     conditions = _conditions(design)
     for condition in conditions:
@@ -167,6 +177,10 @@ def measure(
     write_json(folder / "rows.json", result)
     report.write(folder)
     return {**result, "folder": str(folder)}
+
+
+def _power(design: RfDesign) -> float | None:
+    return design.line_power or (line_power(design.circuit()) if design.hidden else None)
 
 
 def _conditions(design: RfDesign) -> list[Condition]:
@@ -194,7 +208,8 @@ def _assemble(
         "thresholds": thresholds(design, tables),
         "used": {
             "epochs": epochs, "batch": batch, "train_samples": len(dataset.x_train), "test_samples": images,
-            "inputs": math.prod(dataset.shape), "classes": dataset.classes, "task_title": dataset.title,
+            "inputs": math.prod(dataset.shape), "line_power": runs.line_power,
+            "classes": dataset.classes, "task_title": dataset.title,
             "citation": dataset.citation, "licence": dataset.licence, "notice": dataset.notice,
             "device_title": runs.ideal.setup().circuit.device.title,
             "device_citation": runs.ideal.setup().circuit.device.citation,

@@ -18,10 +18,11 @@ from nanoneurons.physics.spin_diode import chain_capacity, leakage, plan_frequen
 
 from .words import number, si
 
-__all__ = ["LEAST", "MOST", "largest_damping", "limits", "spacing_of", "tones_that_fit"]
+__all__ = ["LEAST", "MOST", "largest_damping", "limits", "line_power", "spacing_of", "tones_that_fit"]
 
 LEAST = 0.1  # gain over that of the best pattern, below which a pattern of weights counts as out of reach
 MOST = 1024  # tones up to which the map is decomposed, which takes about a second
+END = 0.5  # share of a full weight that leaks at the ends of a crowded chain, where half a tail has no partner
 SETTLED = 0.01  # share of the transient that is left when a resonator counts as settled
 
 
@@ -51,6 +52,18 @@ def largest_damping(tones: int, low: float, high: float, plan: str, least: float
     return step / (2 * narrowest * (high - 0.5 * step))
 
 
+def line_power(circuit: RfChain) -> float:
+    r"""Power in W of all tones together up to which what leaks keeps neurons between threshold and clamp,
+
+    .. math:: P = \frac{(I_{max} - I_{th})/g_m}{\tfrac12 K \lambda}
+
+    since each tone adds up to half a full weight at the ends of a crowded chain, whatever it is meant to weigh.
+    """
+    _, clamp = circuit.neuron.current_range()
+    window = (clamp - circuit.neuron.threshold_current()) / circuit.transconductance
+    return window / (END * circuit.device.nominal_sensitivity * circuit.transmission)
+
+
 def limits(circuit: RfChain, inputs: int, spacing: float = 1.0) -> dict[str, Any]:
     """What a chain of `inputs` resonators of this circuit's band and device can do, and what to choose.
 
@@ -76,7 +89,7 @@ def limits(circuit: RfChain, inputs: int, spacing: float = 1.0) -> dict[str, Any
         "least_gain": LEAST,
         "independent_limit": independent_limit(low, high, damping, LEAST),
         "largest_weight": _largest_weight(circuit, damping),
-        "transmission": circuit.transmission,
+        "line_power": line_power(circuit),
         "spread_over_damping": getattr(device, "resonance_spread", 0.0) / damping,
         **_settling(low, damping),
         "plans": plans,

@@ -58,17 +58,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class Runs:
-    """What every training of one design study shares; `sizes` are those of the data set as loaded."""
+    """What every training of one design study shares.
+
+    Attributes:
+        line_power: mean power in W of all tones together; None for the circuit's full power per input.
+        sizes: of the data set as loaded.
+    """
 
     ideal: Study
     chip: Study
     hidden: int
+    line_power: float | None
     seeds: int
     sizes: tuple[int, int]
 
     def key(self) -> str:
         """Hash that stored rows are bound to."""
-        content = [self.ideal.canonical(), self.chip.canonical(), self.hidden, self.seeds, self.sizes]
+        content = [self.ideal.canonical(), self.chip.canonical(), self.hidden, self.line_power, self.seeds, self.sizes]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -83,6 +89,8 @@ def run_condition(runs: Runs, job: str, folder: Path, progress: Callable[[float,
         study = runs.chip.with_values(rule_parameters={"twin": condition.twin})
     setup = study.setup()
     circuit = circuit_of(setup.circuit, condition)
+    if runs.line_power is not None:
+        circuit = dataclasses.replace(circuit, full_power=runs.line_power / float(x.sum(1).mean()))
     middle = [runs.hidden] if runs.hidden else []
     spec = "-".join(str(n) for n in (condition.tones, *middle, dataset.classes))
     epochs, batch = setup.schedule(len(x))

@@ -188,6 +188,12 @@ def notes(result: dict[str, Any]) -> list[str]:
         "Where resonances have a spread, every chip is trained by physics-aware training. Its digital twin is the "
         "nominal device (ideal), or the chip as measured once after fabrication (calibrated).",
     ]
+    if used["line_power"] is not None:
+        found.insert(
+            1,
+            f"All tones together carry {si(used['line_power'], 'W')} on average. More power drives neurons out of "
+            "their window by what leaks, and crosstalk then costs far more.",
+        )
     if design["quick"]:
         found.insert(0, "Quick run: few points and few epochs. Do not quote these numbers.")
     if design["tones"] != [used["inputs"]]:

@@ -43,6 +43,8 @@ def fact_lines(forms: dict[str, Any]) -> list[str]:
         f"the slowest resonator decays in {si(forms['decay_time'], 's')} and settles to "
         f"{100 * forms['settled_to']:g} % in {si(forms['settling_time'], 's')}",
         f"largest weight {number(forms['largest_weight'], 'V/W')}",
+        f"neurons behind a crowded chain stay in their window up to {si(forms['line_power'], 'W')} of all tones "
+        "together; more drives them off by what leaks",
     ]
     if forms["spread_over_damping"]:
         lines.append(f"the device's resonance spread is {forms['spread_over_damping']:.2g} half linewidths")
