@@ -89,6 +89,8 @@ def _drone_rows(config: Any, results: dict[str, dict]) -> list[Quantity]:
     return rows
 
 
+_KINDS = {"all": "all-three", _drone.LIMITED: "all-three-limited-tuning", _drone.SHARED: "all-three-shared-positions"}
+_SLUGS = {"software": "plain-blind", "tuned": "plain-tuned", "injected": "virtual-chips"}
 _METHOD_NOTES = {
     "software": "plain training, written blind",
     "tuned": "plain training, every resonance measured and tuned to its place beside its own tone",
@@ -111,7 +113,14 @@ def _spread_rows(config: Any, results: dict[str, dict]) -> list[Quantity]:
                 found = accuracies(config, results, kind, level, method)
                 note = _METHOD_NOTES[method] + extra.get(kind, "")
                 note += f"; {found.size} chips from {found.min():.1f} to {found.max():.1f} %"
-                rows.append(_row(f"{kind}-{100 * level:g}-{method}", found.mean(1), "%", note))
+                rows.append(
+                    _row(
+                        f"{_KINDS.get(kind, kind)}-{100 * level:g}-percent-{_SLUGS.get(method, method)}",
+                        found.mean(1),
+                        "%",
+                        note,
+                    )
+                )
     return rows
 
 
