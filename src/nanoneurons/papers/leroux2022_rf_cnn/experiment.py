@@ -97,12 +97,12 @@ class Config:
     gain: float = 12.5
     shift: int = 1
     pool: str = "mean"
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 100
-    lr: float = 0.005
+    lr: float = 0.01
     digital_lr: float = 0.05
     software_lr: float = 0.1
-    parallel_epochs: int = 3
+    parallel_epochs: int = 2
     train_samples: int = 0
     test_samples: int = 0
     held_out: int = 0
@@ -211,7 +211,7 @@ def _train(config: Config, kind: str, seed: int, folder: Path, progress: Progres
     elif kind == "free-weights":
         scales = scales_of(design, lambda known: free_weights(design, known, seed), images.x[:_SAMPLE])
         network = free_weights(design, scales, seed)
-        digital_lr = 1e-3 * config.digital_lr  # biases of free weights step in V
+        lr, digital_lr = config.software_lr, 1e-3 * config.digital_lr  # biases of free weights step in V
     elif kind == "sequential":
         scales = scales_of(design, lambda known: assemble(design, kind, known, seed), images.x[:_SAMPLE])
         network = assemble(design, kind, scales, seed)
