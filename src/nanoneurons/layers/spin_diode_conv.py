@@ -307,6 +307,12 @@ class SpinDiodeConv2d(RfLayer):
         height, width = output_size(self.image, self.kernel_size, self.stride, self.padding)
         return self.chain.inference(*self.resonance.shape[-2:]) * (height * width)
 
+    def counts_of(self, x: torch.Tensor) -> Counts:
+        """Events of one image, one chip, under powers like those of `x` in W, as kernels meet them."""
+        met = F.unfold(x.double().flatten(0, -4), self.kernel_size, padding=self.padding, stride=self.stride)
+        resonators = met[0].numel() if self.fields is None else int(self.fields.present.sum())
+        return self.chain.under_power(self.counts(), float(met.sum()) / (len(met) * resonators))
+
     def extra_repr(self) -> str:
         heard = f", listening={self.listening}" if self.fields is not None else ""
         return (
