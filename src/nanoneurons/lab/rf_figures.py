@@ -50,7 +50,9 @@ def _points(ax: Axes, rows: list[dict[str, Any]], x: list[float], y: str, factor
     value = factor * np.array([r[y] for r in rows])
     low, high = ("cost_low", "cost_high") if y == "cost" else ("low", "high")
     if all(r[low] is not None for r in rows):
-        error = [value - factor * np.array([r[low] for r in rows]), factor * np.array([r[high] for r in rows]) - value]
+        most = np.inf if y == "cost" else factor  # an accuracy ends at 1
+        top = np.minimum(factor * np.array([r[high] for r in rows]), most)
+        error = [value - factor * np.array([r[low] for r in rows]), top - value]
         ax.errorbar(x, value, yerr=error, capsize=2.5, elinewidth=1.0, markersize=4.5, **look)
     else:
         ax.plot(x, value, markersize=4.5, **look)
@@ -140,7 +142,7 @@ def _spread(result: Result) -> Picture:
         ax.set_ylim(0, 102)
         ax.set_xlabel("resonance spread, standard deviation (%)")
         ax.set_ylabel("test accuracy (%)")
-        figure.legend(loc="outside upper left", ncols=1 if is_narrow(figure) else 3, handlelength=3.2)
+        figure.legend(loc="outside upper left", ncols=1 if is_narrow(figure) else 2, handlelength=3.2)
 
     return Picture(
         "spread",
