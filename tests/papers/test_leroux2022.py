@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError
+from nanoneurons.lab.runner import one_thread
 from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
 from nanoneurons.layers.spin_torque import SpinTorqueActivation
 from nanoneurons.papers import load_published
@@ -24,14 +25,12 @@ TINY = dataclasses.replace(
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     seen = []
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the runner's workers
-    found = {
-        job: experiment.run(TINY, job, folder, lambda share, text: seen.append(share))
-        for stage in experiment.jobs(TINY)
-        for job in stage
-    }
-    torch.set_num_threads(threads)
+    with one_thread():  # as the runner's workers
+        found = {
+            job: experiment.run(TINY, job, folder, lambda share, text: seen.append(share))
+            for stage in experiment.jobs(TINY)
+            for job in stage
+        }
     assert seen and all(0 <= share <= 1 for share in seen)
     assert len(list((folder / "networks").iterdir())) == 3 * TINY.seeds
     return found
@@ -135,7 +134,8 @@ def test_rows(results):
 
 
 def test_a_job_gives_the_same_when_its_network_must_be_trained_anew(results, tmp_path):
-    again = experiment.run(TINY, "damping/seed0", tmp_path, lambda share, text: None)
+    with one_thread():
+        again = experiment.run(TINY, "damping/seed0", tmp_path, lambda share, text: None)
     assert again == results["damping/seed0"]
     at_trained = again["sequential"][TINY.dampings.index(TINY.damping)]
     assert at_trained == pytest.approx(results["sequential/seed0"]["accuracy"])

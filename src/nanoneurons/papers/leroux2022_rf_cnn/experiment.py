@@ -102,7 +102,7 @@ class Config:
     lr: float = 0.01
     digital_lr: float = 0.05
     software_lr: float = 0.1
-    parallel_epochs: int = 2
+    parallel_epochs: int = 4
     train_samples: int = 0
     test_samples: int = 0
     held_out: int = 0
