@@ -25,7 +25,10 @@ TINY = dataclasses.replace(
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     seen = []
-    with one_thread():  # as the runner's workers
+    # on one thread, as the runner's workers, and with the embedded images, as every test
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NANONEURONS_DATA", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(folder))
         found = {
             job: experiment.run(TINY, job, folder, lambda share, text: seen.append(share))
             for stage in experiment.jobs(TINY)
