@@ -29,27 +29,31 @@ Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def accuracies(found: Results) -> Figure:
-    """Test accuracy of every network, seed by seed."""
+    """Error of every network, seed by seed."""
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         kinds = [k for k in _LABELS if k in found]
         for place, kind in enumerate(kinds):
-            values = 100 * np.array([r["accuracy"] for r in found[kind]])
+            values = 100 - 100 * np.array([r["accuracy"] for r in found[kind]])
             ax.plot(values, [place] * len(values), "o", color=_COLOURS[kind], ms=6, zorder=3, clip_on=False)
             ax.plot(values.mean(), place, "|", color=_INK, ms=18, mew=2, zorder=4)
-            before = [100 * r["before"] for r in found[kind] if "before" in r]
+            before = [100 - 100 * r["before"] for r in found[kind] if "before" in r]
             if before:
                 ax.plot(before, [place] * len(before), "o", mfc="white", color=_COLOURS[kind], ms=6, zorder=2)
         ax.set_yticks(range(len(kinds)), [_LABELS[k].replace(", ", ",\n") for k in kinds])
         ax.set_ylim(len(kinds) - 0.5, -0.5)
-        ax.set_xlabel("accuracy (%)")
+        ax.set_xscale("log")
+        ax.set_xticks(_ticks(ax.get_xlim()))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
+        ax.set_xlabel("error (%)")
 
     caption = (
-        "Accuracy after training: dots are seeds, ticks their means. Open dots: kernels of the sequential network used "
+        "Error after training: dots are seeds, ticks their means. Open dots: kernels of the sequential network used "
         "in the parallel ones without training on."
     )
-    return Figure("accuracies", caption, draw, "Accuracy by layout")
+    return Figure("accuracies", caption, draw, "Error by layout")
 
 
 def curves(found: Results) -> Figure:
@@ -65,12 +69,9 @@ def curves(found: Results) -> Figure:
                 runs, epoch = np.column_stack([100 - 100 * np.array(before), runs]), np.arange(runs.shape[1] + 1)
             ax.plot(epoch, runs.mean(0), "o-", ms=3.5, color=_COLOURS[kind], label=_LABELS[kind])
             ax.fill_between(epoch, runs.min(0), runs.max(0), color=_COLOURS[kind], alpha=0.15, lw=0)
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("")
-        ax.set_yticks(_ticks(ax.get_ylim()))
+        _log_errors(ax)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("epoch")
-        ax.set_ylabel("error (%)")
         ax.legend()
 
     caption = (
@@ -78,6 +79,14 @@ def curves(found: Results) -> Figure:
         "networks start, at epoch 0, from the kernels of the trained sequential one."
     )
     return Figure("curves", caption, draw, "Learning curves")
+
+
+def _log_errors(ax: Any) -> None:
+    ax.set_yscale("log")
+    ax.set_yticks(_ticks(ax.get_ylim()))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
+    ax.set_ylabel("error (%)")
 
 
 def _ticks(limits: tuple[float, float]) -> list[float]:
@@ -98,15 +107,11 @@ def kernels(weights: Sequence[Sequence[float]], size: int) -> Figure:
         for ax, picture in zip(axes, pictures, strict=False):
             image = ax.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit)
         for ax in axes:
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.grid(False)
-        for ax in axes[count:]:
-            ax.set_visible(False)
+            ax.set_axis_off()
         canvas.colorbar(image, ax=axes.tolist(), label="weight (kV/W)", location="bottom", shrink=0.6, aspect=30)
 
     caption = "Kernels of the first layer of a trained sequential network, crosstalk within the patch included."
-    return Figure("kernels", caption, draw, "Kernels", 2.6, 3.4)
+    return Figure("kernels", caption, draw, "Kernels", 1.9, 2.9)
 
 
 def crosstalk(found: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -141,43 +146,47 @@ def crosstalk(found: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def damping(values: Sequence[float], trained: float, found: Sequence[Mapping[str, Sequence[float]]]) -> Figure:
-    """Accuracy of the sequential kernels against damping."""
+    """Error of the sequential kernels against damping."""
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         for kind in (k for k in _LABELS if found and k in found[0]):
-            table = 100 * np.array([r[kind] for r in found])
+            table = 100 - 100 * np.array([r[kind] for r in found])
             ax.plot(values, table.mean(0), "o-", ms=4, color=_COLOURS[kind], label=_LABELS[kind])
             ax.fill_between(values, table.min(0), table.max(0), color=_COLOURS[kind], alpha=0.15, lw=0)
         ax.axvline(trained, color=_INK, lw=0.8, ls=":")
         ax.set_xscale("log")
+        _log_errors(ax)
         ax.set_xlabel("damping (half linewidth over resonance)")
-        ax.set_ylabel("accuracy (%)")
         ax.legend()
 
     caption = (
-        "Accuracy without training on, when the detunings learnt by the sequential network (in half linewidths) are "
+        "Error without training on, when the detunings learnt by the sequential network (in half linewidths) are "
         "used at another damping, so that crosstalk alone changes. Dotted: the damping trained at."
     )
     return Figure("damping", caption, draw, "Crosstalk against damping")
 
 
-def spread(values: Sequence[float], chips: Mapping[str, np.ndarray]) -> Figure:
-    """Accuracy of chips against the spread of their frequencies."""
+def spread(values: Sequence[float], chips: Mapping[str, np.ndarray], trained: float, after: np.ndarray) -> Figure:
+    """Error of chips against the spread of their frequencies, and after training at the spread `trained`."""
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         for kind, table in chips.items():
-            flat = table.reshape(len(values), -1)
+            flat = 100 - table.reshape(len(values), -1)
             ax.plot(values, flat.mean(1), "o-", ms=4, color=_COLOURS[kind], label=_LABELS[kind])
             ax.fill_between(values, flat.min(1), flat.max(1), color=_COLOURS[kind], alpha=0.2, lw=0)
         ax.set_xscale("log")
-        ax.set_xlabel("spread of resonances and tones (half linewidths)")
-        ax.set_ylabel("accuracy (%)")
-        ax.legend()
+        if after.size:
+            ax.plot([trained] * after.size, 100 - after.ravel(), "o", ms=4, color=_INK, mfc="white",
+                    label="sequential, physics-aware")  # fmt: skip
+        _log_errors(ax)
+        ax.set_xlabel("spread (half linewidths)")
+        narrow = canvas.get_figwidth() < 5
+        canvas.legend(loc="outside upper center", ncols=2 if narrow else 3, handlelength=1.2, columnspacing=1.0)
 
     caption = (
-        "Accuracy of chips whose resonances and tones deviate, after writing the trained network to them once. Lines "
-        "are means, bands go from the worst to the best chip of all seeds."
+        "Error of chips whose resonances and tones deviate, after writing the trained network to them once. Lines are "
+        "means, bands go from the worst to the best chip of all seeds. Open dots: chips after physics-aware training."
     )
     return Figure("spread", caption, draw, "Chips with spread")
