@@ -10,7 +10,7 @@ from nanoneurons.devices import Device, MemoryDevice, OscillatorDevice
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "special"), [("relaxing-oscillator", "oscillator", 10), ("switching-junction", "junction", 0)]
+    ("name", "kind", "special"), [("relaxing-oscillator", "oscillator", 11), ("switching-junction", "junction", 0)]
 )
 def test_a_sample_of_another_kind_is_found_and_keeps_its_contract(samples, name, kind, special):
     assert name in devices.catalogue

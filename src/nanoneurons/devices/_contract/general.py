@@ -64,7 +64,9 @@ def refuses_bad_values(device: Device) -> None:
                 text = str(error)
                 require(p.name in text, device, f"refusal of {p.name}={value!r} must name the parameter: {text}")
                 require(
-                    p.choices is not None or p.unit in text, device, f"refusal of {p.name} must name its unit: {text}"
+                    p.choices is not None or p.unit == "1" or p.unit in text,
+                    device,
+                    f"refusal of {p.name} must name its unit: {text}",
                 )
             else:
                 raise ContractError(f"{type(device).__name__}: {p.name}={value!r} must be refused")
