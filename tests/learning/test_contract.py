@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nanoneurons import circuits, devices, learning, networks
+from nanoneurons import circuits, devices, learning
 from nanoneurons.core.errors import RefusedError, UnknownNameError
 from nanoneurons.core.random import generator_for
 
@@ -25,8 +25,8 @@ def task():
     return (torch.rand(16, *SHAPE, generator=generator) + y[:, None]) / CLASSES, y
 
 
-def build(circuit, chips):
-    return networks.build(
+def build(rule, circuit, chips):
+    return rule.build_network(
         "12-6-3", kind=circuit.layers, circuit=circuit, chips=chips, shape=SHAPE, classes=CLASSES, seed=1
     )
 
@@ -34,10 +34,10 @@ def build(circuit, chips):
 def train(rule, circuit):
     """Two mini-batches as an audit does them; returns the chips and the record of the one epoch."""
     x, y = task()
-    chips = build(circuit, CHIPS)
+    chips = build(rule, circuit, CHIPS)
     chips.fabricate(generator_for(1, "chips"))
     before = [layer.weight.detach().clone() for layer in chips.device_layers]
-    network = chips if rule.in_situ else build(circuit, None)
+    network = chips if rule.in_situ else build(rule, circuit, None)
     (record,) = learning.fit(network, rule, x, y, epochs=1, batch=8, seed=1)
     if not rule.in_situ:
         chips.program(network, generator_for(1, "program"))

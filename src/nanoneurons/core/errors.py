@@ -10,7 +10,9 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ConvergenceWarning",
     "DataError",
+    "DivergedError",
     "NanoneuronsError",
     "ParameterError",
     "RefusedError",
@@ -38,6 +40,14 @@ class UnknownNameError(NanoneuronsError, KeyError):
 
 class DataError(NanoneuronsError, ValueError):
     """A data set is missing, corrupt, or holds values that cannot be used."""
+
+
+class DivergedError(NanoneuronsError, ArithmeticError):
+    """Training or a relaxation produced a value that is not a number."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A relaxation stopped before it had settled; says how far it was and how many steps would do."""
 
 
 class StudyError(NanoneuronsError, ValueError):

@@ -51,7 +51,7 @@ def run(
     setup = study.setup()
     dataset = data.load(study.task)
     setup.rule.accept(setup.circuit)
-    network = networks.build(
+    network = setup.rule.build_network(
         study.network, kind=setup.circuit.layers, circuit=setup.circuit, chips=None,
         shape=dataset.shape, classes=dataset.classes, seed=study.seed,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from nanoneurons import data, learning, networks
+from nanoneurons import data, learning
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.errors import RefusedError, StoreError
 from nanoneurons.core.files import write_atomic
@@ -164,10 +164,8 @@ def _fast(network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
         return network
 
 
-def _network(
-    study: Study, setup: Setup, task: Task, circuit: Circuit | None, chips: int | None
-) -> networks.FeedForward:
-    return networks.build(
+def _network(study: Study, setup: Setup, task: Task, circuit: Circuit | None, chips: int | None) -> Any:
+    return setup.rule.build_network(
         study.network,
         kind=setup.circuit.layers,
         circuit=circuit,
@@ -178,7 +176,7 @@ def _network(
     )
 
 
-def _designed(study: Study, setup: Setup, task: Task, circuit: Circuit) -> networks.FeedForward:
+def _designed(study: Study, setup: Setup, task: Task, circuit: Circuit) -> Any:
     """The network before fabrication: software, or nominal resonators, which need their circuit to mean anything."""
     return _network(study, setup, task, circuit if circuit.layers == "rf" else None, None)
 

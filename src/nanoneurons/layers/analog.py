@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional as F
@@ -53,13 +53,16 @@ class _ArrayProduct(torch.autograd.Function):
 class _AnalogLayer(DeviceLayer):
     """Graded weights: the parameter itself in software, read through the circuit's periphery once fabricated.
 
-    `noisy_reads` switches the noise of reading (not the converters) on and off.
+    `noisy_reads` switches the noise of reading (not the converters) on and off; `holds` are the kinds of circuit that
+    can hold its weights.
     """
+
+    holds: ClassVar[tuple[str, ...]] = ("analog",)
 
     def __init__(
         self, weight_shape: tuple[int, ...], bias: bool, circuit: Circuit | None, chips: int | None, seed: int
     ) -> None:
-        if circuit is not None and circuit.layers != "analog":
+        if circuit is not None and circuit.layers not in self.holds:
             holds = "reads -1 or +1" if circuit.binary else "holds resonances"
             raise RefusedError(
                 f"{type(self).__name__} needs graded weights, but a {circuit.title} {holds}; "
@@ -70,7 +73,7 @@ class _AnalogLayer(DeviceLayer):
 
     def array_product(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """Product with input and output conversion and read noise, and digital bias; see `_ArrayProduct` for shapes."""
-        if not self.fabricated:
+        if not self.fabricated or self._wired().binary:  # a sense amplifier's answer is digital
             y = torch.matmul(x, weight.transpose(-2, -1))
             return y if bias is None else y + bias.unsqueeze(-2)
         circuit: Any = self._wired()

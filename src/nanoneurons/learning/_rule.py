@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from nanoneurons import networks
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
@@ -60,6 +62,10 @@ class LayerRule(Rule):
     default_batch: ClassVar[int]
     default_updates: ClassVar[int]
 
+    def build_network(self, spec: str, **common: Any) -> Any:
+        """The network this rule trains, from its description; see `nanoneurons.networks.build` for the arguments."""
+        return networks.build(spec, **common)
+
     @abstractmethod
     def accept(self, circuit: Circuit) -> None:
         """Raise `RefusedError` with the reason when the circuit's devices cannot follow this rule."""
@@ -78,6 +84,7 @@ class RuleState(ABC):
     Attributes:
         device_layers: layers whose weights live, or will live, in devices.
         digital: every other trainable parameter.
+        chips: chips side by side, as far as seen.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -86,6 +93,7 @@ class RuleState(ABC):
         held = {id(layer.weight) for layer in self.device_layers}
         self._parameters = list(network.parameters())
         self.digital: list[nn.Parameter] = [p for p in self._parameters if id(p) not in held]
+        self.chips = 1
 
     def begin(self, generator: torch.Generator) -> None:
         """Prepare a mini-batch: clear gradients, draw injected errors. The base clears gradients."""
@@ -96,8 +104,33 @@ class RuleState(ABC):
     def step(self, generator: torch.Generator) -> None:
         """Turn the gradients into updates and apply them."""
 
+    def learn(self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, chosen: torch.Tensor) -> torch.Tensor:
+        """Learn from one mini-batch and return its loss, summed over chips.
+
+        The base runs the network, lets autograd find the gradients of the cross-entropy and calls `step`.
+
+        Args:
+            chosen: which samples of the training set these are.
+        """
+        self.begin(generator)
+        output = self.network(x)
+        if output.dim() == 3:
+            self.chips = output.shape[0]
+        loss = _cross_entropy(output, y)
+        loss.backward()
+        self.step(generator)
+        return loss.detach()
+
     def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
         """Advance schedules; the base has none."""
 
     def finish(self) -> None:  # noqa: B027 - most rules need nothing here
         """Take back whatever the rule added to the network for training; the base added nothing."""
+
+
+def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    if output.dim() == 2:
+        return F.cross_entropy(output, target)
+    chips, batch, classes = output.shape
+    flat = F.cross_entropy(output.reshape(chips * batch, classes), target.repeat(chips), reduction="sum")
+    return flat / batch

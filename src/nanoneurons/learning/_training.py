@@ -6,18 +6,13 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from nanoneurons.core.errors import NanoneuronsError
+from nanoneurons.core.errors import DivergedError
 from nanoneurons.core.random import generator_for
 
-from ._rule import LayerRule
+from ._rule import LayerRule, RuleState
 
 __all__ = ["DivergedError", "accuracy", "fit"]
-
-
-class DivergedError(NanoneuronsError, ArithmeticError):
-    """Training produced a loss that is not a number."""
 
 
 def fit(
@@ -31,8 +26,9 @@ def fit(
     seed: int,
     progress: Callable[[float, str], None] | None = None,
     after_epoch: Callable[[int, dict], None] | None = None,
+    prepare: Callable[[RuleState], None] | None = None,
 ) -> list[dict]:
-    """Train a network, all its chips at once, by a rule; cross-entropy loss.
+    """Train a network, all its chips at once, by a rule; cross-entropy loss, where the rule has no cost of its own.
 
     Every chip sees the same mini-batches, in an order that belongs to `seed` and the epoch. The loss is
     summed over chips, so that each chip learns exactly as it would alone.
@@ -42,6 +38,8 @@ def fit(
         y: labels ``(samples,)``, int64.
         progress: called as ``progress(fraction, text)``.
         after_epoch: called with the number of the epoch (from 1) and its record, which it may extend.
+        prepare: called once with the state of the rule, to change what a rule's parameters cannot say (rates of single
+            layers).
 
     Returns:
         One record per epoch: ``epoch``, ``loss`` (mean over batches and chips).
@@ -51,28 +49,23 @@ def fit(
     """
     steps = max(1, -(-len(x) // batch))
     state = rule.start(network, steps, epochs)
+    if prepare is not None:
+        prepare(state)
     noise = generator_for(seed, "rule")
     history: list[dict] = []
-    chips = 1
     for epoch in range(1, epochs + 1):
         network.train()
-        order = torch.randperm(len(x), generator=generator_for(seed, "order", epoch))
-        total = torch.zeros(())
+        order = torch.randperm(len(x), generator=generator_for(seed, "order", epoch)).to(x.device)
+        total = torch.zeros((), device=x.device)
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
             if len(chosen) < 2 and steps > 1:
                 continue  # one left-over sample has no batch statistics
-            state.begin(noise)
-            output = network(x[chosen])
-            loss = _loss(output, y[chosen])
-            chips = 1 if output.dim() == 2 else output.shape[0]
-            loss.backward()
-            state.step(noise)
-            total += loss.detach()
+            total += state.learn(x[chosen], y[chosen], noise, chosen)
             if progress is not None and (step % 16 == 0 or step == steps - 1):
                 progress((epoch - 1 + (step + 1) / steps) / epochs, f"epoch {epoch}/{epochs}")
         state.end_epoch()
-        mean = float(total) / steps / chips
+        mean = float(total) / steps / state.chips
         if not torch.isfinite(torch.tensor(mean)):
             raise DivergedError(f"training diverged in epoch {epoch}: the loss is {mean}; lower the learning rate")
         record = {"epoch": epoch, "loss": mean}
@@ -97,11 +90,3 @@ def accuracy(network: nn.Module, x: torch.Tensor, y: torch.Tensor, batch: int = 
     if correct is None:
         raise ValueError("accuracy needs at least one sample")
     return correct.reshape(-1).double() / len(x)
-
-
-def _loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    if output.dim() == 2:
-        return F.cross_entropy(output, target)
-    chips, batch, classes = output.shape
-    flat = F.cross_entropy(output.reshape(chips * batch, classes), target.repeat(chips), reduction="sum")
-    return flat / batch

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .dynamics import Dynamics, Relaxation
+from .energy_build import build_energy
+from .energy_network import EnergyNetwork
 from .feedforward import FeedForward, build
 
-__all__ = ["FeedForward", "build"]
+__all__ = ["Dynamics", "EnergyNetwork", "FeedForward", "Relaxation", "build", "build_energy"]

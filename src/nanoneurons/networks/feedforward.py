@@ -16,7 +16,7 @@ from nanoneurons.layers._layer import DeviceLayer, DeviceModule
 from nanoneurons.layers.binary import BinaryConv2d, BinaryLinear, SignActivation
 from nanoneurons.layers.chipwise import ChipBatchNorm, EachChip, FlattenInput
 
-__all__ = ["FeedForward", "build"]
+__all__ = ["FeedForward", "build", "parse"]
 
 _TOKEN = re.compile(r"(?P<dense>\d+)$|(?P<channels>\d+)c(?P<kernel>\d+)$|mp(?P<pool>\d+)$", re.IGNORECASE)
 
@@ -123,10 +123,26 @@ def build(
     Raises:
         StudyError: the description is malformed or does not fit the data.
     """
+    spec, tokens, convolutional = parse(spec, shape, classes, wide=kind != "rf")
+    if kind == "rf":
+        from ._rf_modules import rf_modules
+
+        return FeedForward(*rf_modules(spec, tokens, circuit, chips, shape, convolutional, seed))
+    return FeedForward(*_modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed))
+
+
+def parse(spec: str, shape: tuple[int, ...], classes: int, wide: bool) -> tuple[str, list[dict[str, int]], bool]:
+    """Description with ``auto`` written out, its parts behind the input, and whether the input is an image.
+
+    Args:
+        wide: whether ``auto`` may have five hundred hidden neurons (a band has room for a hundred tones, not more).
+
+    Raises:
+        StudyError: the description is malformed or does not fit the data.
+    """
     pixels = math.prod(shape)
     if spec == "auto":
-        wide = pixels > 100 and kind != "rf"  # a band has room for a hundred tones, not for five hundred
-        spec = f"{pixels}-{512 if wide else 128}-{classes}"
+        spec = f"{pixels}-{512 if wide and pixels > 100 else 128}-{classes}"
     head, *rest = spec.lower().replace(" ", "").split("-")
     convolutional = "x" in head
     want = "x".join(map(str, shape)) if convolutional else str(pixels)
@@ -146,11 +162,7 @@ def build(
         raise StudyError(f"network {spec!r} must end with the {classes} classes of this task, ...-{classes}")
     if any(size == 0 for token in tokens for size in token.values()):
         raise StudyError(f"network {spec!r} has a layer of size zero")
-    if kind == "rf":
-        from ._rf_modules import rf_modules
-
-        return FeedForward(*rf_modules(spec, tokens, circuit, chips, shape, convolutional, seed))
-    return FeedForward(*_modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed))
+    return spec, tokens, convolutional
 
 
 def _modules(spec, tokens, kind, circuit, chips, shape, convolutional, seed) -> list[nn.Module]:

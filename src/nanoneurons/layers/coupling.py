@@ -1,0 +1,330 @@
+r"""Layers that work both ways: the couplings of networks that relax to a minimum of energy.
+
+A coupling joins two groups of neurons with states *a* (nearer to the input) and *b* and adds a bilinear term to the
+primitive function,
+
+.. math:: \Phi(a, b) = b \cdot P(w * a),
+
+with a matrix product or a convolution followed by pooling *P*. `up` is its derivative by *b*, `down` its derivative by
+*a*, `hebbian` its derivative by *w*: closed forms, so that no graph of operations is ever kept.
+
+Source: Ernoult et al., NeurIPS 2019, arXiv:1905.13633.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
+
+from nanoneurons.circuits import Circuit
+from nanoneurons.core.errors import ParameterError, RefusedError
+
+from .analog import _AnalogLayer
+
+__all__ = ["ConvCoupling", "Coupling", "DenseCoupling", "Pair"]
+
+Pair = tuple[float, torch.Tensor, torch.Tensor]  # coefficient, source state a, target state b
+Start = Literal["uniform", "glorot"]
+
+
+class Coupling(_AnalogLayer):
+    r"""What dense and convolutional couplings share.
+
+    Args:
+        weight_shape: as for a layer from *a* to *b*.
+        tied: whether the way down uses the same weights (an energy exists only then); else `feedback` holds its own,
+            drawn independently.
+        circuit, chips, seed: as for `DeviceLayer`; a circuit that reads graded weights is an array of devices read from
+            both sides, one that reads -1 and +1 makes a binary coupling.
+        gain: factor of the initial weights.
+        start: ``"uniform"`` within one over the root of the fan-in, or ``"glorot"``.
+        binary: weights are ``scale`` times -1 or +1 also in software.
+
+    Attributes:
+        scale: factor of all weights, ``(*chips,)``, or None. Of a binary coupling the mean magnitude of its initial
+            weights.
+        feedback: a second coupling of the same shape used on the way down, or None.
+        held: weights in the precision of the running phase, set by `prepare`.
+    """
+
+    holds = ("analog", "binary")
+
+    def __init__(
+        self,
+        weight_shape: tuple[int, ...],
+        *,
+        tied: bool = True,
+        circuit: Circuit | None = None,
+        chips: int | None = None,
+        seed: int = 0,
+        gain: float = 1.0,
+        start: Start = "uniform",
+        binary: bool = False,
+    ) -> None:
+        if start not in ("uniform", "glorot"):
+            raise ParameterError(f"start must be 'uniform' or 'glorot', not {start!r}")
+        self.gain, self.start = gain, start
+        super().__init__(weight_shape, False, circuit, chips, seed)
+        self.binary = binary or (circuit is not None and circuit.binary)
+        self.scale: nn.Parameter | None = None
+        if self.binary:
+            size = self.weight.detach().abs().flatten(0 if chips is None else 1).mean(-1)
+            self.scale = nn.Parameter(size)
+            with torch.no_grad():
+                self.weight.copy_(torch.where(self.weight >= 0, 1.0, -1.0))
+        self.feedback: Coupling | None = None
+        if not tied:
+            common = {"circuit": circuit, "chips": chips, "gain": gain, "start": start, "binary": binary}
+            self.feedback = self._twin(seed + 1, common)
+        self.held: torch.Tensor | None = None
+
+    def _twin(self, seed: int, common: dict[str, Any]) -> Coupling:
+        raise NotImplementedError
+
+    def initial(self, weight_shape: tuple[int, ...], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Initial weights of one chip."""
+        weight, offset = super().initial(weight_shape, generator)
+        if self.start == "glorot":
+            field = math.prod(weight_shape[2:])
+            fan_in, fan_out = weight_shape[1] * field, weight_shape[0] * field
+            weight = weight * math.sqrt(6 * fan_in / (fan_in + fan_out))
+        return weight * self.gain, offset
+
+    # -- phases ---------------------------------------------------------------------------------------
+
+    def prepare(self, dtype: torch.dtype | None = None) -> None:
+        """Fix the weights of a phase: scaled, in its precision. With gradients wanted they stay in the graph."""
+        weight = self.weight if torch.is_grad_enabled() else self.weight.detach()
+        if self.scale is not None:
+            scale = self.scale if torch.is_grad_enabled() else self.scale.detach()
+            weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1)) if self.chips else weight * scale
+        if dtype is not None and weight.dtype != dtype:
+            weight = weight.to(dtype)
+        self.held = weight
+        if self.feedback is not None:
+            self.feedback.prepare(dtype)
+
+    @property
+    def effective(self) -> torch.Tensor:
+        """Weights of the running phase.
+
+        Raises:
+            RefusedError: no phase has been prepared.
+        """
+        if self.held is None:
+            raise RefusedError("this coupling has no weights yet; call prepare() first")
+        return self.held
+
+    def require_symmetric(self) -> None:
+        """Refuse weights of its own on the way down, for a rule that needs an energy."""
+        if self.feedback is not None:
+            raise RefusedError(
+                "this rule needs the same weights both ways, but a coupling is untied (feedback weights of its own); "
+                "make it with tied=True, or use a rule for unidirectional weights"
+            )
+
+    # -- derivatives ----------------------------------------------------------------------------------
+
+    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Field on *b*, added to `onto` (which stays as it is), and what `down` must remember of *a*."""
+        raise NotImplementedError
+
+    def down(
+        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Field on *a*, added to `onto` (which stays as it is)."""
+        raise NotImplementedError
+
+    def phi(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """Its term of the primitive function, ``(*chips, batch)``."""
+        field, _ = self.up(a)
+        axes = tuple(range(field.dim() - self.state_axes, field.dim()))
+        return (field * b).sum(axes)
+
+    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        r"""Weighted sum over pairs and batch of :math:`\partial\Phi/\partial w`, in the shape of the weights."""
+        raise NotImplementedError
+
+    def hebbian_scale(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        r"""The same for `scale`: :math:`\Phi / \alpha`, ``(*chips,)``.
+
+        Raises:
+            RefusedError: the coupling has no scale.
+        """
+        if self.scale is None:
+            raise RefusedError("this coupling has no scale; only binary couplings do")
+        total = sum(c * self.phi(a, b).sum(-1) for c, a, b in pairs)
+        return total / self.scale.detach()
+
+    state_axes: int
+
+
+def _batched(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """States with a chip axis where the weights have one."""
+    return x.expand(weight.shape[0], *x.shape) if weight.dim() % 2 and x.dim() == 2 else x
+
+
+class DenseCoupling(Coupling):
+    """Matrix between two groups of neurons, ``(out, in)`` or ``(chips, out, in)``; states
+    ``(*chips, batch, features)``.
+
+    Args:
+        in_features, out_features: neurons of the two groups; image-like states are flattened on the way up and shaped
+            back on the way down.
+        more: see `Coupling`.
+    """
+
+    state_axes = 1
+
+    def __init__(self, in_features: int, out_features: int, **more: Any) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        super().__init__((out_features, in_features), **more)
+
+    def _twin(self, seed: int, common: dict[str, Any]) -> Coupling:
+        return DenseCoupling(self.in_features, self.out_features, seed=seed, **common)
+
+    def _multiply(self, x: torch.Tensor, weight: torch.Tensor, onto: torch.Tensor | None) -> torch.Tensor:
+        """``x weight + onto``; weight ``(..., here, there)``."""
+        if self.fabricated and not self.binary:
+            y = self.product(x, weight.transpose(-2, -1))
+            return y if onto is None else y + onto
+        if onto is None:
+            return torch.matmul(x, weight)
+        if weight.dim() == 2 and x.dim() == 2:
+            return torch.addmm(onto, x, weight)
+        if weight.dim() == 3 and x.dim() == 3 and onto.dim() == 3:
+            return torch.baddbmm(onto, x, weight)
+        return torch.matmul(x, weight) + onto
+
+    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Field on *b*: ``a w^T``."""
+        weight = self.effective
+        return self._multiply(self._flat(a), weight.transpose(-2, -1), onto), None
+
+    def down(
+        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Field on *a*, flat: ``b w``."""
+        other = self if self.feedback is None else self.feedback
+        weight = other.effective
+        if onto is not None and onto.shape[-1] != self.in_features:  # a is an image
+            return other._multiply(b, weight, self._flat(onto)).view(onto.shape)
+        return other._multiply(b, weight, onto)
+
+    def _flat(self, a: torch.Tensor) -> torch.Tensor:
+        return a if a.shape[-1] == self.in_features else a.flatten(-3)
+
+    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        """Weighted sum of outer products, one matrix product for all pairs."""
+        a, b = self.vectors(pairs)
+        return b.transpose(-2, -1) @ a
+
+    def vectors(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors ``(*chips, pairs x batch, in)`` and ``(..., out)``, the latter weighted, that make up `hebbian`."""
+        weight = self.weight
+        sources = [_batched(weight, self._flat(a)) for _, a, _ in pairs]
+        targets = [_batched(weight, b if c == 1 else c * b) for c, _, b in pairs]
+        if len(pairs) == 1:
+            return sources[0], targets[0]
+        return torch.cat(sources, -2), torch.cat(targets, -2)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, tied={self.feedback is None}, chips={self.chips}"
+
+
+class ConvCoupling(Coupling):
+    """Convolution with pooling between two groups of feature maps, states ``(batch, channels, h, w)``.
+
+    Args:
+        in_channels, out_channels, kernel_size, padding: of the convolution, stride 1.
+        pool: side and stride of the pooling window; 1 for none.
+        pooling: ``"max"``, ``"mean"`` or ``"softmax"`` (differentiable in complex states too).
+        more: see `Coupling`.
+
+    Not modelled: a chip axis, and arrays of devices (kernels held in devices are refused).
+    """
+
+    state_axes = 3
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        padding: int = 0,
+        pool: int = 1,
+        pooling: Literal["max", "mean", "softmax"] = "max",
+        **more: Any,
+    ) -> None:
+        if more.get("circuit") is not None or more.get("chips") is not None:
+            raise RefusedError(
+                "convolutional couplings run in software, one network at a time; use dense couplings for devices"
+            )
+        if pooling not in ("max", "mean"):
+            raise ParameterError(f"pooling must be 'max' or 'mean', not {pooling!r}")
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
+        self.padding, self.pool, self.pooling = padding, pool, pooling
+        super().__init__((out_channels, in_channels, kernel_size, kernel_size), **more)
+
+    def _twin(self, seed: int, common: dict[str, Any]) -> Coupling:
+        settings = (self.in_channels, self.out_channels, self.kernel_size, self.padding, self.pool)
+        return ConvCoupling(*settings, self.pooling, seed=seed, **common)  # type: ignore[arg-type]
+
+    def target_shape(self, source: tuple[int, ...]) -> tuple[int, int, int]:
+        """Shape ``(channels, h, w)`` of *b* for an *a* of shape ``(channels, h, w)``."""
+        grown = [n + 2 * self.padding - self.kernel_size + 1 for n in source[1:]]
+        return self.out_channels, grown[0] // self.pool, grown[1] // self.pool
+
+    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Field on *b*: the pooled convolution; remembers which pixel won each window."""
+        y, memory = F.conv2d(a, self.effective, padding=self.padding), None
+        if self.pool > 1:
+            if self.pooling == "max":
+                y, memory = F.max_pool2d(y, self.pool, return_indices=True)
+            else:
+                y = F.avg_pool2d(y, self.pool)
+        return (y if onto is None else y + onto), memory
+
+    def _unpooled(self, b: torch.Tensor, memory: torch.Tensor | None, size: tuple[int, int]) -> torch.Tensor:
+        if self.pool == 1:
+            return b
+        if self.pooling == "mean":
+            spread = F.interpolate(b, scale_factor=self.pool, mode="nearest") / self.pool**2
+            return F.pad(spread, (0, size[1] - spread.shape[-1], 0, size[0] - spread.shape[-2]))
+        if memory is None:
+            raise RefusedError("max-pooling needs to know the winners; call up() first and hand over what it remembers")
+        return F.max_unpool2d(b, memory, [self.pool] * 2, output_size=size)
+
+    def down(
+        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Field on *a*: the transposed convolution of the unpooled states."""
+        if onto is None:
+            raise ParameterError("the way down of a convolution needs `onto`, which tells the size of the images")
+        other = self if self.feedback is None else self.feedback
+        grown = 2 * self.padding - self.kernel_size + 1
+        wide = self._unpooled(b, memory, (onto.shape[-2] + grown, onto.shape[-1] + grown))
+        return F.conv_transpose2d(wide, other.effective, padding=self.padding) + onto
+
+    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        """Weighted sum of correlations of *a* with the unpooled *b*; the winners are those that each *a* makes."""
+        total = torch.zeros_like(self.weight)
+        for c, a, b in pairs:
+            memory = self.up(a)[1] if self.pooling == "max" and self.pool > 1 else None
+            grown = 2 * self.padding - self.kernel_size + 1
+            wide = self._unpooled(b, memory, (a.shape[-2] + grown, a.shape[-1] + grown))
+            shape = tuple(self.weight.shape)
+            total.add_(conv2d_weight(a, shape, wide, padding=self.padding), alpha=c)
+        return total
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, padding={self.padding}, "
+            f"pool={self.pool}, pooling={self.pooling}, tied={self.feedback is None}"
+        )

@@ -1,0 +1,151 @@
+r"""What the rules of equilibrium propagation share: estimators of a gradient from states at several nudgings.
+
+.. math:: -\frac{\mathrm{d}L}{\mathrm{d}\theta} \approx
+    \mathrm{Re} \sum_k c_k \frac{\partial\Phi}{\partial\theta}(s_{\beta_k})
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nanoneurons.core.errors import ConvergenceWarning, ParameterError
+from nanoneurons.layers.coupling import Pair
+from nanoneurons.networks.energy_network import Clamped, EnergyNetwork, Relaxed, States
+
+__all__ = ["ESTIMATORS", "Point", "bias_changes", "loss_of", "pairs", "points", "readout_changes", "warn_unsettled"]
+
+ESTIMATORS = ("one-sided", "random-sign", "centred", "holomorphic")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One nudging and the weight of the states it leads to; a `beta` of 0 is the free phase."""
+
+    beta: float | complex
+    weight: float | complex
+
+
+def points(estimator: str, beta: float, count: int = 2, generator: torch.Generator | None = None) -> list[Point]:
+    r"""Nudgings and weights of an estimator.
+
+    ``one-sided``: :math:`(\partial\Phi_\beta - \partial\Phi_0)/\beta`, biased to first order in beta; ``random-sign``:
+    the same with a random sign of beta for every mini-batch; ``centred``: :math:`(\partial\Phi_\beta -
+    \partial\Phi_{-\beta})/2\beta`, to second order; ``holomorphic``: *count* points on a circle of radius beta, to
+    order *count* (points of conjugate pairs give conjugate states, so one of each is run).
+
+    Raises:
+        ParameterError: an unknown estimator, beta 0, or fewer than two points.
+    """
+    if estimator not in ESTIMATORS:
+        raise ParameterError(f"no estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
+    if beta == 0 or not math.isfinite(beta):
+        raise ParameterError("beta is 0: a network that is not nudged learns nothing; give for example 0.2")
+    if estimator == "random-sign":
+        if generator is None:
+            raise ParameterError("the random-sign estimator needs a generator")
+        beta = beta if bool(torch.rand((), generator=generator) < 0.5) else -beta
+    if estimator in ("one-sided", "random-sign"):
+        return [Point(beta, 1 / beta), Point(0.0, -1 / beta)]
+    if estimator == "centred":
+        return [Point(beta, 0.5 / beta), Point(-beta, -0.5 / beta)]
+    if count < 2:
+        raise ParameterError(f"the holomorphic estimator needs at least 2 points on the circle, not {count}")
+    found: list[Point] = []
+    for k in range(count // 2 + 1):
+        turn = cmath.exp(2j * math.pi * k / count)
+        twice = 1 if 2 * k in (0, count) else 2  # its conjugate counts too
+        real = twice == 1
+        at = beta * turn
+        weight = twice / (count * beta) * turn.conjugate()
+        found.append(Point(at.real, weight.real) if real else Point(at, weight))
+    return found
+
+
+def pairs(network: EnergyNetwork, clamped: Clamped, found: Sequence[tuple[Point, States]]) -> list[list[Pair]]:
+    """For every coupling the weighted pairs of states whose correlations make up the estimate; all real."""
+    lists: list[list[Pair]] = [[] for _ in network.edges]
+    for point, states in found:
+        seen = [clamped.x, *network.shown(states)]
+        for k, e in enumerate(network.edges):
+            lists[k] += _real(point.weight, seen[e.source], seen[e.target])
+    return lists
+
+
+def _real(c: float | complex, a: torch.Tensor, b: torch.Tensor) -> list[Pair]:
+    """Re(c a b) as real products."""
+    if not (a.is_complex() or b.is_complex()):
+        return [(complex(c).real, a, b)]
+    weighted = c * b
+    if not a.is_complex():
+        return [(1.0, a, weighted.real)]
+    return [(1.0, a.real, weighted.real), (-1.0, a.imag, weighted.imag)]
+
+
+def bias_changes(network: EnergyNetwork, found: Sequence[tuple[Point, States]]) -> list[torch.Tensor]:
+    """The estimate for every bias, summed over the batch."""
+    changes: list[torch.Tensor] = []
+    shown = [(point.weight, network.shown(states)) for point, states in found]
+    for n, bias in enumerate(network.biases):
+        total = torch.zeros_like(bias)
+        for c, seen in shown:
+            s = seen[n]
+            axis = [0, 2, 3] if len(network.shapes[n + 1]) == 3 else [0 if network.chips is None else 1]
+            total += _times(c, s.sum(axis, dtype=None if s.is_complex() else total.dtype))
+        changes.append(total)
+    return changes
+
+
+def _times(c: float | complex, value: torch.Tensor) -> torch.Tensor:
+    return (c * value).real if value.is_complex() else complex(c).real * value
+
+
+def readout_changes(
+    network: EnergyNetwork, found: Sequence[tuple[Point, States]], target: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The estimate for weights and biases of a softmax read-out; None without one."""
+    readout = network.readout
+    if readout is None:
+        return None
+    weight = torch.zeros_like(readout.weight)
+    assert network.readout_bias is not None
+    bias = torch.zeros_like(network.readout_bias)
+    for point, states in found:
+        c = point.weight * point.beta
+        if not c:
+            continue
+        s = network.shown(states)[-1]
+        s = s.flatten(-len(network.shapes[-1])) if len(network.shapes[-1]) > 1 else s
+        error = target.to(s.dtype) - torch.softmax(network.outputs(states), -1)
+        weight += sum(f * (e.transpose(-2, -1).to(weight.dtype) @ a.to(weight.dtype)) for f, a, e in _real(c, s, error))
+        bias += _times(c, error.sum(-2)).to(bias.dtype)
+    return weight, bias
+
+
+def loss_of(network: EnergyNetwork, free: States, target: torch.Tensor) -> torch.Tensor:
+    """Cost at the free states, mean over the batch, summed over chips."""
+    y = network.outputs(free)
+    if network.readout is not None:
+        losses = -(target * torch.log_softmax(y, -1)).sum(-1)
+    else:
+        losses = 0.5 * network.dynamics.force * ((target - network.shown(free)[-1]) ** 2).sum(-1)
+    return losses.mean(-1).sum()
+
+
+def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> None:
+    """Warn when a free phase ended before it settled to `tolerance`."""
+    if free.residual is None or free.residual <= tolerance:
+        return
+    enough = free.enough_steps(tolerance)
+    advice = "it does not settle at this rate" if enough is None else f"about {enough} steps would do"
+    warnings.warn(
+        f"the free phase has not settled: after {free.steps} steps states still move by {free.residual:.2g} a step "
+        f"(tolerance {tolerance:g}); {advice}",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )

@@ -1,0 +1,142 @@
+"""What the rules of equilibrium propagation share: the phases of one mini-batch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from nanoneurons.core.errors import RefusedError
+from nanoneurons.core.parameter import param
+from nanoneurons.learning import _equilibrium as ep
+from nanoneurons.learning._rule import LayerRule, RuleState
+from nanoneurons.networks.dynamics import Dynamics, Relaxation
+from nanoneurons.networks.energy_build import build_energy
+from nanoneurons.networks.energy_network import Clamped, EnergyNetwork, States
+
+__all__ = ["EquilibriumRule", "EquilibriumState"]
+
+_OURS = "choice of this project"
+
+
+@dataclass(frozen=True)
+class EquilibriumRule(LayerRule):
+    """A rule that compares phases of a network that relaxes; the phases are declared here."""
+
+    estimator: str = param("centred", doc="how the gradient is estimated", source=_OURS, choices=ep.ESTIMATORS)
+    beta: float = param(0.2, doc="strength of nudging", source=_OURS, low=-100.0, high=100.0)
+    points: int = param(
+        4, doc="points on the circle of the holomorphic estimator", source=_OURS, low=2, high=64, integer=True
+    )
+    free_steps: int = param(
+        30, doc="steps of the free phase in networks made by this rule", source=_OURS, low=1, high=1_000_000,
+        integer=True,
+    )  # fmt: skip
+    nudged_steps: int = param(
+        10, doc="steps of a nudged phase in networks made by this rule", source=_OURS, low=1, high=1_000_000,
+        integer=True,
+    )  # fmt: skip
+    order: str = param(
+        "alternating", doc="order in which groups move in networks made by this rule", source=_OURS,
+        choices=("synchronous", "alternating"),
+    )  # fmt: skip
+    settled: float = param(
+        0.05, doc="movement per step above which the end of a free phase counts as not settled (a warning)",
+        source=_OURS, low=0.0, high=10.0,
+    )  # fmt: skip
+    begin: str = param(
+        "zero", doc="states a free phase begins with: zero, or the last free states of the same sample", source=_OURS,
+        choices=("zero", "last"),
+    )  # fmt: skip
+
+    def build_network(self, spec: str, **common: Any) -> EnergyNetwork:
+        """An energy network of dense couplings."""
+        relaxation = Relaxation(self.free_steps, self.nudged_steps, self.order)  # type: ignore[arg-type]
+        return build_energy(spec, dynamics=Dynamics(), relaxation=relaxation, **common)
+
+    def require(self, network: nn.Module) -> EnergyNetwork:
+        """The network, if this rule can train it.
+
+        Raises:
+            RefusedError: the network does not relax.
+        """
+        if not isinstance(network, EnergyNetwork):
+            raise RefusedError(
+                f"equilibrium propagation trains networks that relax (EnergyNetwork), not a {type(network).__name__}"
+            )
+        return network
+
+
+class EquilibriumState(RuleState):
+    """Free phase, nudged phases and the changes they suggest; what is made of these, each rule says itself.
+
+    Attributes:
+        memory: last free states of every sample, where free phases begin with them (persistent particles).
+    """
+
+    network: EnergyNetwork
+
+    def __init__(self, network: EnergyNetwork, rule: EquilibriumRule) -> None:
+        super().__init__(network)
+        ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
+        self.rule = rule
+        self.chips = network.chips or 1
+        self.memory: list[torch.Tensor] | None = None
+        self.warned = False
+
+    def step(self, generator: torch.Generator) -> None:
+        """There is no step without phases."""
+        raise RefusedError("equilibrium propagation finds its own gradients; use learn()")
+
+    @abstractmethod
+    def apply(
+        self,
+        clamped: Clamped,
+        found: list[tuple[ep.Point, States]],
+        target: torch.Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Turn states at several nudgings into changes of weights, biases and read-out, and carry them out."""
+
+    @torch.no_grad()
+    def learn(self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, chosen: torch.Tensor) -> torch.Tensor:
+        """Free phase, nudged phases, one change of every weight."""
+        network, rule = self.network, self.rule
+        target = network.targets(y)
+        clamped = network.clamp(x)
+        free = network.relax(clamped, self._remembered(clamped, chosen), measure=not self.warned)
+        if not self.warned:
+            ep.warn_unsettled(free, rule.settled, stacklevel=4)
+            self.warned = True
+        self._remember(free.states, chosen)
+        wanted = ep.points(rule.estimator, rule.beta, rule.points, generator)
+        nudged = network.nudge(clamped, free.states, target, [p.beta for p in wanted if p.beta])
+        found = list(zip([p for p in wanted if p.beta], nudged, strict=True))
+        found += [(p, free.states) for p in wanted if not p.beta]
+        self.apply(clamped, found, target, generator)
+        return ep.loss_of(network, free.states, target)
+
+    def _remembered(self, clamped: Clamped, chosen: torch.Tensor) -> States | None:
+        if self.rule.begin == "zero":
+            return None
+        if self.memory is None:
+            return None
+        need = int(chosen.max()) + 1
+        return None if need > self.memory[0].shape[0] else [m[chosen] for m in self.memory]
+
+    def _remember(self, states: States, chosen: torch.Tensor) -> None:
+        if self.rule.begin == "zero":
+            return
+        if self.network.chips is not None:
+            raise RefusedError("persistent states are kept for one network at a time, not for chips side by side")
+        need = int(chosen.max()) + 1
+        if self.memory is None or self.memory[0].shape[0] < need:
+            old = self.memory
+            self.memory = [s.new_zeros((need, *s.shape[1:])) for s in states]
+            for m, o in zip(self.memory, old or [], strict=False):
+                m[: len(o)] = o
+        for m, s in zip(self.memory, states, strict=True):
+            m[chosen] = s
