@@ -1,0 +1,106 @@
+"""What the rules for energy networks share once gradients are known: optimisers, rates, and the way to devices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nanoneurons.core.parameter import param
+from nanoneurons.core.update import Update
+from nanoneurons.layers._layer import DeviceLayer
+from nanoneurons.learning._rule import LayerRule, RuleState
+from nanoneurons.networks.energy_network import EnergyNetwork
+
+__all__ = ["DescentRule", "DescentState", "set_gradient"]
+
+_OURS = "choice of this project"
+
+
+@dataclass(frozen=True)
+class DescentRule(LayerRule):
+    """A rule whose gradients an ordinary optimiser follows; its options are declared here."""
+
+    optimiser: str = param(
+        "sgd", doc="what is made of the gradient: plain steps, with momentum, or Adam", source=_OURS,
+        choices=("sgd", "adam"),
+    )  # fmt: skip
+    lr: float = param(0.1, doc="learning rate of the weights", source=_OURS, low=0.0, high=1e3)
+    digital_lr: float = param(0.1, doc="learning rate of biases and read-out", source=_OURS, low=0.0, high=1e3)
+    momentum: float = param(0.0, doc="momentum of plain steps", source=_OURS, low=0.0, high=1.0)
+    weight_decay: float = param(0.0, doc="weight decay of plain steps", source=_OURS, low=0.0, high=1.0)
+    final: float = param(
+        1.0, doc="last learning rate as a share of the first; it falls along half a cosine", source=_OURS, low=0.0,
+        high=1.0,
+    )  # fmt: skip
+
+
+class DescentState(RuleState):
+    """Gradient descent on an energy network, with a learning rate for each coupling.
+
+    Attributes:
+        rates: learning rate of each coupling, in order; may be changed before training.
+        bias_rates: of the biases of each group of neurons.
+        readout_rate: of a softmax read-out.
+    """
+
+    network: EnergyNetwork
+    rule: DescentRule
+
+    def prepare_descent(self, network: EnergyNetwork, rule: DescentRule, steps: int) -> None:
+        """Set the rates; `steps` mini-batches make up the training."""
+        self.rates = [rule.lr] * len(network.edges)
+        self.bias_rates = [rule.digital_lr] * len(network.biases)
+        self.readout_rate = rule.digital_lr
+        self.steps, self.taken = max(steps, 1), 0
+        self.optimiser: torch.optim.Optimizer | None = None
+
+    @property
+    def factor(self) -> float:
+        """Learning rate of this step as a share of the first."""
+        phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
+        return self.rule.final + (1 - self.rule.final) * phase
+
+    @torch.no_grad()
+    def descend(self, generator: torch.Generator) -> None:
+        """Follow the gradients in ``.grad``: ordinary optimisers on a value that layers then move by."""
+        if self.optimiser is None:
+            self.optimiser = self._optimiser()
+        factor = self.factor
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * factor
+        held: list[tuple[DeviceLayer, torch.Tensor]] = [
+            (layer, layer.weight.detach().clone())
+            for layer in self.device_layers
+            if layer.fabricated and layer.weight.grad is not None
+        ]
+        self.optimiser.step()
+        for layer, before in held:  # devices hold these: what was computed is only wanted
+            change = layer.weight.detach() - before
+            layer.weight.data.copy_(before)
+            layer.apply_update(Update(change), generator)
+        for p in self._parameters:
+            p.grad = None
+        self.taken += 1
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        network, rule = self.network, self.rule
+        rated: list[tuple[nn.Parameter, float]] = []
+        for edge, rate in zip(network.edges, self.rates, strict=True):
+            rated.append((edge.coupling.weight, rate))
+            if edge.coupling.feedback is not None:
+                rated.append((edge.coupling.feedback.weight, rate))
+        rated += zip(network.biases, self.bias_rates, strict=True)
+        if network.readout is not None and network.readout_bias is not None:
+            rated += [(network.readout.weight, self.readout_rate), (network.readout_bias, self.readout_rate)]
+        groups = [{"params": [p], "lr": rate, "base": rate} for p, rate in rated]
+        if rule.optimiser == "adam":
+            return torch.optim.Adam(groups)
+        return torch.optim.SGD(groups, lr=rule.lr, momentum=rule.momentum, weight_decay=rule.weight_decay)
+
+
+def set_gradient(parameter: nn.Parameter, change: torch.Tensor, batch: int) -> None:
+    """Note the gradient, minus the wanted change; mean over the batch."""
+    parameter.grad = change.to(parameter.dtype).div_(-batch)
