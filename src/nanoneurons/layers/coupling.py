@@ -213,12 +213,12 @@ class DenseCoupling(Coupling):
         """Field on *a*, flat: ``b w``."""
         other = self if self.feedback is None else self.feedback
         weight = other.effective
-        if onto is not None and onto.shape[-1] != self.in_features:  # a is an image
+        if onto is not None and onto.dim() == 4:  # a is an image
             return other._multiply(b, weight, self._flat(onto)).view(onto.shape)
         return other._multiply(b, weight, onto)
 
     def _flat(self, a: torch.Tensor) -> torch.Tensor:
-        return a if a.shape[-1] == self.in_features else a.flatten(-3)
+        return a.flatten(-3) if a.dim() == 4 else a  # an image; with chips there are none
 
     def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
         """Weighted sum of outer products, one matrix product for all pairs."""
@@ -244,7 +244,7 @@ class ConvCoupling(Coupling):
     Args:
         in_channels, out_channels, kernel_size, padding: of the convolution, stride 1.
         pool: side and stride of the pooling window; 1 for none.
-        pooling: ``"max"``, ``"mean"`` or ``"softmax"`` (differentiable in complex states too).
+        pooling: ``"max"`` or ``"mean"`` (linear, so that complex states can be pooled too).
         more: see `Coupling`.
 
     Not modelled: a chip axis, and arrays of devices (kernels held in devices are refused).
@@ -259,7 +259,7 @@ class ConvCoupling(Coupling):
         kernel_size: int,
         padding: int = 0,
         pool: int = 1,
-        pooling: Literal["max", "mean", "softmax"] = "max",
+        pooling: Literal["max", "mean"] = "max",
         **more: Any,
     ) -> None:
         if more.get("circuit") is not None or more.get("chips") is not None:
@@ -277,7 +277,15 @@ class ConvCoupling(Coupling):
         return ConvCoupling(*settings, self.pooling, seed=seed, **common)  # type: ignore[arg-type]
 
     def target_shape(self, source: tuple[int, ...]) -> tuple[int, int, int]:
-        """Shape ``(channels, h, w)`` of *b* for an *a* of shape ``(channels, h, w)``."""
+        """Shape ``(channels, h, w)`` of *b* for an *a* of shape ``(channels, h, w)``.
+
+        Raises:
+            ParameterError: *a* is no image, or has other channels.
+        """
+        if len(source) != 3 or source[0] != self.in_channels:
+            raise ParameterError(
+                f"a convolution of {self.in_channels} channels does not fit a group of shape {tuple(source)}"
+            )
         grown = [n + 2 * self.padding - self.kernel_size + 1 for n in source[1:]]
         return self.out_channels, grown[0] // self.pool, grown[1] // self.pool
 

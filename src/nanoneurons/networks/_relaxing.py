@@ -18,6 +18,7 @@ from .dynamics import Dynamics, Relaxation
 __all__ = ["Clamped", "Edge", "Relaxed", "Relaxing", "States"]
 
 States = list[torch.Tensor]
+_WATCHED = 8  # last steps that tell how fast a phase settles
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,14 @@ class Clamped:
 
 @dataclass
 class Relaxed:
-    """Result of a phase: states of all groups but the input, largest last movement (if asked for), steps taken."""
+    """Result of a phase.
+
+    Attributes:
+        states: of all groups but the input.
+        residual: largest movement of a state in the last step, if it was measured.
+        rate: factor by which that movement changed per step, fitted to the last few steps.
+        steps: steps taken.
+    """
 
     states: States
     residual: float | None = None
@@ -53,7 +61,7 @@ class Relaxed:
     steps: int = 0
 
     def enough_steps(self, tolerance: float) -> int | None:
-        """Steps after which the residual would be below `tolerance` at the last rate of decay; None if it grows."""
+        """Steps after which the residual would be below `tolerance` at this rate; None if it does not decay."""
         if self.residual is None or self.residual <= tolerance:
             return self.steps
         if self.rate is None or not 0 < self.rate < 1:
@@ -148,7 +156,7 @@ class Relaxing(nn.Module):
             tolerance = 0.0 if nudged else self.relaxation.tolerance
         first = self.start(clamped) if states is None else list(states)
         if isinstance(beta, complex) or (isinstance(beta, torch.Tensor) and beta.is_complex()):
-            first = [s.to(torch.complex64 if self.dtype == torch.float32 else torch.complex128) for s in first]
+            first = [s.to(self.dtype.to_complex()) for s in first]
         result = self._run(clamped, first, beta if nudged else None, target, steps, tolerance, measure)
         if not torch.isfinite(result.states[-1]).all():
             self._name_divergence(clamped, first, beta if nudged else None, target, steps)
@@ -167,9 +175,9 @@ class Relaxing(nn.Module):
             return [self.relax(clamped, states, beta=betas[0], target=target, steps=steps).states]
         count, batch = len(betas), clamped.batch
         imaginary = any(isinstance(b, complex) and b.imag for b in betas)
-        values = torch.tensor(betas if imaginary else [complex(b).real for b in betas], device=clamped.x.device)
-        kind = values.dtype if imaginary else self.dtype
-        beta = values.to(kind).repeat_interleave(batch).unsqueeze(-1)
+        kind = self.dtype.to_complex() if imaginary else self.dtype
+        values = torch.tensor([complex(b) if imaginary else complex(b).real for b in betas], dtype=kind)
+        beta = values.to(clamped.x.device).repeat_interleave(batch).unsqueeze(-1)
         axis = 0 if self.chips is None else 1
 
         def stack(x: torch.Tensor, n: int) -> torch.Tensor:
@@ -186,20 +194,21 @@ class Relaxing(nn.Module):
     def _run(self, clamped, states, beta, target, steps, tolerance, measure) -> Relaxed:
         states = [clamped.x, *states]
         run = _Run([clamped.x, *(self._show(n, s) for n, s in enumerate(states) if n)])
-        residual = earlier = None
+        moves: list[torch.Tensor] = []
         for taken in range(1, steps + 1):
-            watched = tolerance > 0 or (measure and taken >= steps - 1)
+            watched = tolerance > 0 or (measure and taken > steps - _WATCHED)
             before = list(states) if watched else states
             self._step(clamped, states, run, beta, target)
             if watched:
-                earlier = residual
                 moved = [(a - b).abs().amax() for a, b in zip(states[1:], before[1:], strict=True)]
-                residual = float(torch.stack(moved).amax())
-                if tolerance and residual < tolerance:
+                moves = [*moves[1 - _WATCHED :], torch.stack(moved).amax()]
+                if tolerance and float(moves[-1]) < tolerance:
                     steps = taken
                     break
-        rate = residual / earlier if residual is not None and earlier else None
-        return Relaxed(states[1:], residual, rate, steps)
+        if not moves:
+            return Relaxed(states[1:], steps=steps)
+        found = torch.stack(moves).tolist()
+        return Relaxed(states[1:], found[-1], _rate(found), steps)
 
     def _step(self, clamped: Clamped, states: States, run: _Run, beta, target) -> None:
         """One step of every group, in place in the lists."""
@@ -290,6 +299,17 @@ class Relaxing(nn.Module):
                         f"group {n} diverged at step {step} of the {kind} phase: its states are no longer numbers; "
                         "lower the learning rate, beta or the step of the dynamics"
                     )
+        raise DivergedError(f"states are no longer numbers after {steps} steps; lower the learning rate or beta")
+
+
+def _rate(moves: list[float]) -> float | None:
+    """Factor per step of movements that decay: a line through their logarithms, since single ones may oscillate."""
+    if len(moves) < 2 or not all(0 < m < math.inf for m in moves):
+        return None
+    middle = 0.5 * (len(moves) - 1)
+    away = [k - middle for k in range(len(moves))]
+    slope = sum(k * math.log(m) for k, m in zip(away, moves, strict=True)) / sum(k * k for k in away)
+    return math.exp(slope)
 
 
 def _both(way, value: torch.Tensor, n: int | None, onto: torch.Tensor):

@@ -37,7 +37,7 @@ def build_energy(
     tied: bool = True,
     binary: bool = False,
     padding: int | tuple[int, ...] | None = None,
-    pooling: Literal["max", "mean", "softmax"] = "max",
+    pooling: Literal["max", "mean"] = "max",
     start: Literal["uniform", "glorot"] = "uniform",
     gain: float = 1.0,
     **more: Any,
@@ -65,21 +65,23 @@ def build_energy(
     draw = generator_for(seed, "energy network", spec)
     common: dict[str, Any] = {"circuit": circuit, "chips": chips, "tied": tied, "start": start, "gain": gain}
     common["binary"] = binary or kind == "binary"
-    steps = [t for t in tokens if "pool" not in t]
+    steps = [(at, t) for at, t in enumerate(tokens) if "pool" not in t]
     if cost == "cross-entropy":
         if len(steps) < 2:
             raise StudyError(f"network {spec!r}: under the cross-entropy a hidden layer must precede the read-out")
         steps = steps[:-1]
     convolutions = 0
-    for token in steps:
+    for at, token in steps:
         common["seed"] = int(torch.randint(2**31, (), generator=draw))
         if "channels" in token:
             if len(where) != 3:
                 raise StudyError(f"network {spec!r}: a convolution cannot follow a dense layer")
-            at = tokens.index(token)
             pool = tokens[at + 1]["pool"] if at + 1 < len(tokens) and "pool" in tokens[at + 1] else 1
             pad = token["kernel"] // 2 if padding is None else padding
-            pad = pad if isinstance(pad, int) else pad[convolutions]
+            if not isinstance(pad, int):
+                if len(pad) <= convolutions:
+                    raise StudyError(f"network {spec!r}: paddings {pad} are fewer than its convolutions")
+                pad = pad[convolutions]
             coupling: Coupling = ConvCoupling(
                 where[0], token["channels"], token["kernel"], pad, pool, pooling, **common
             )
@@ -88,7 +90,7 @@ def build_energy(
             if min(where) < 1:
                 raise StudyError(f"network {spec!r}: nothing is left of the image after convolution {convolutions}")
         else:
-            last = token is tokens[-1]
+            last = at == len(tokens) - 1
             features = token["dense"] * (replicas if last else 1)
             coupling = DenseCoupling(math.prod(where), features, **common)
             where = (features,)
