@@ -129,6 +129,9 @@ class Coupling(_AnalogLayer):
                 "make it with tied=True, or use a rule for unidirectional weights"
             )
 
+    def confine(self) -> None:
+        """Keep software weights within their bounds after a change; the base has none."""
+
     # -- derivatives ----------------------------------------------------------------------------------
 
     def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -12,7 +12,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.learning._rule import LayerRule, RuleState
-from nanoneurons.networks.energy_network import EnergyNetwork
+from nanoneurons.networks._phases import RelaxingNetwork
 
 __all__ = ["DescentRule", "DescentState", "set_gradient"]
 
@@ -46,10 +46,10 @@ class DescentState(RuleState):
         readout_rate: of a softmax read-out.
     """
 
-    network: EnergyNetwork
+    network: RelaxingNetwork
     rule: DescentRule
 
-    def prepare_descent(self, network: EnergyNetwork, rule: DescentRule, steps: int) -> None:
+    def prepare_descent(self, network: RelaxingNetwork, rule: DescentRule, steps: int) -> None:
         """Set the rates; `steps` mini-batches make up the training."""
         self.rates = [rule.lr] * len(network.edges)
         self.bias_rates = [rule.digital_lr] * len(network.biases)
@@ -81,6 +81,8 @@ class DescentState(RuleState):
             change = layer.weight.detach() - before
             layer.weight.data.copy_(before)
             layer.apply_update(Update(change), generator)
+        for edge in self.network.edges:
+            edge.coupling.confine()
         for p in self._parameters:
             p.grad = None
         self.taken += 1

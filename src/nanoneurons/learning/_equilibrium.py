@@ -16,7 +16,7 @@ import torch
 
 from nanoneurons.core.errors import ConvergenceWarning, ParameterError
 from nanoneurons.layers.coupling import Pair
-from nanoneurons.networks.energy_network import Clamped, EnergyNetwork, Relaxed, States
+from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
 
 __all__ = ["ESTIMATORS", "Point", "bias_changes", "loss_of", "pairs", "points", "readout_changes", "warn_unsettled"]
 
@@ -67,7 +67,7 @@ def points(estimator: str, beta: float, count: int = 2, generator: torch.Generat
     return found
 
 
-def pairs(network: EnergyNetwork, clamped: Clamped, found: Sequence[tuple[Point, States]]) -> list[list[Pair]]:
+def pairs(network: RelaxingNetwork, clamped: Clamped, found: Sequence[tuple[Point, States]]) -> list[list[Pair]]:
     """For every coupling the weighted pairs of states whose correlations make up the estimate; all real."""
     lists: list[list[Pair]] = [[] for _ in network.edges]
     for point, states in found:
@@ -87,7 +87,7 @@ def _real(c: float | complex, a: torch.Tensor, b: torch.Tensor) -> list[Pair]:
     return [(1.0, a.real, weighted.real), (-1.0, a.imag, weighted.imag)]
 
 
-def bias_changes(network: EnergyNetwork, found: Sequence[tuple[Point, States]]) -> list[torch.Tensor]:
+def bias_changes(network: RelaxingNetwork, found: Sequence[tuple[Point, States]]) -> list[torch.Tensor]:
     """The estimate for every bias, summed over the batch."""
     changes: list[torch.Tensor] = []
     shown = [(point.weight, network.shown(states)) for point, states in found]
@@ -106,7 +106,7 @@ def _times(c: float | complex, value: torch.Tensor) -> torch.Tensor:
 
 
 def readout_changes(
-    network: EnergyNetwork, found: Sequence[tuple[Point, States]], target: torch.Tensor
+    network: RelaxingNetwork, found: Sequence[tuple[Point, States]], target: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     """The estimate for weights and biases of a softmax read-out; None without one."""
     readout = network.readout
@@ -127,14 +127,9 @@ def readout_changes(
     return weight, bias
 
 
-def loss_of(network: EnergyNetwork, free: States, target: torch.Tensor) -> torch.Tensor:
+def loss_of(network: RelaxingNetwork, free: States, target: torch.Tensor) -> torch.Tensor:
     """Cost at the free states, mean over the batch, summed over chips."""
-    y = network.outputs(free)
-    if network.readout is not None:
-        losses = -(target * torch.log_softmax(y, -1)).sum(-1)
-    else:
-        losses = 0.5 * network.dynamics.force * ((target - network.shown(free)[-1]) ** 2).sum(-1)
-    return losses.mean(-1).sum()
+    return network.costs(free, target).mean(-1).sum()
 
 
 def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> None:

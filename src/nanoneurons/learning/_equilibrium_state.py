@@ -13,9 +13,9 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.learning import _equilibrium as ep
 from nanoneurons.learning._rule import LayerRule, RuleState
+from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
-from nanoneurons.networks.energy_network import Clamped, EnergyNetwork, States
 
 __all__ = ["EquilibriumRule", "EquilibriumState"]
 
@@ -52,20 +52,21 @@ class EquilibriumRule(LayerRule):
         choices=("zero", "last"),
     )  # fmt: skip
 
-    def build_network(self, spec: str, **common: Any) -> EnergyNetwork:
+    def build_network(self, spec: str, **common: Any) -> RelaxingNetwork:
         """An energy network of dense couplings."""
         relaxation = Relaxation(self.free_steps, self.nudged_steps, self.order)  # type: ignore[arg-type]
         return build_energy(spec, dynamics=Dynamics(), relaxation=relaxation, **common)
 
-    def require(self, network: nn.Module) -> EnergyNetwork:
+    def require(self, network: nn.Module) -> RelaxingNetwork:
         """The network, if this rule can train it.
 
         Raises:
             RefusedError: the network does not relax.
         """
-        if not isinstance(network, EnergyNetwork):
+        if not isinstance(network, RelaxingNetwork):
             raise RefusedError(
-                f"equilibrium propagation trains networks that relax (EnergyNetwork), not a {type(network).__name__}"
+                "equilibrium propagation trains networks that relax (such as an EnergyNetwork), not a "
+                f"{type(network).__name__}"
             )
         return network
 
@@ -77,9 +78,9 @@ class EquilibriumState(RuleState):
         memory: last free states of every sample, where free phases begin with them (persistent particles).
     """
 
-    network: EnergyNetwork
+    network: RelaxingNetwork
 
-    def __init__(self, network: EnergyNetwork, rule: EquilibriumRule) -> None:
+    def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
         super().__init__(network)
         ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
         self.rule = rule

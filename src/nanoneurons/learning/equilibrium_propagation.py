@@ -28,7 +28,7 @@ from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._descent import DescentRule, DescentState, set_gradient
 from nanoneurons.learning._equilibrium_state import EquilibriumRule, EquilibriumState
 from nanoneurons.learning._rule import RuleState
-from nanoneurons.networks.energy_network import Clamped, EnergyNetwork, States
+from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
 
 __all__ = ["Descent", "EquilibriumPropagation"]
 
@@ -77,7 +77,7 @@ class Descent(DescentState, EquilibriumState):
 
     rule: EquilibriumPropagation
 
-    def __init__(self, network: EnergyNetwork, rule: EquilibriumPropagation, steps: int) -> None:
+    def __init__(self, network: RelaxingNetwork, rule: EquilibriumPropagation, steps: int) -> None:
         super().__init__(network, rule)
         network.require_symmetric()
         self.prepare_descent(network, rule, steps)

@@ -1,0 +1,235 @@
+"""Networks that relax: how they are wired, how long their phases are, and what the rules that train them need."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nanoneurons.core.errors import DivergedError, ParameterError
+
+from ._wiring import Wired
+
+__all__ = ["Clamped", "Relaxed", "RelaxingNetwork", "States"]
+
+States = list[torch.Tensor]
+_WATCHED = 8  # last steps that tell how fast a phase settles
+
+
+@dataclass
+class Clamped:
+    """A mini-batch at the input: what it and the biases add to the field of every group, computed once.
+
+    Attributes:
+        fields: constant part of the field of every group; None for the input.
+        batch: samples.
+    """
+
+    x: torch.Tensor
+    fields: list[torch.Tensor | None]
+    batch: int
+
+
+@dataclass
+class Relaxed:
+    """Result of a phase.
+
+    Attributes:
+        states: of all groups but the input.
+        residual: largest movement of a state in the last step, if it was measured.
+        rate: factor by which that movement changed per step, fitted to the last few steps.
+        steps: steps taken.
+    """
+
+    states: States
+    residual: float | None = None
+    rate: float | None = None
+    steps: int = 0
+
+    def enough_steps(self, tolerance: float) -> int | None:
+        """Steps after which the residual would be below `tolerance` at this rate; None if it does not decay."""
+        if self.residual is None or self.residual <= tolerance:
+            return self.steps
+        if self.rate is None or not 0 < self.rate < 1:
+            return None
+        return self.steps + math.ceil(math.log(tolerance / self.residual) / math.log(self.rate))
+
+
+class RelaxingNetwork(Wired):
+    """Groups of neurons joined by couplings in any topology without loops back to the input: what the rules of
+    equilibrium propagation need of a network, and what all such networks share.
+
+    A network says how an input is held (`clamp`), how its groups move (`_step`), what they show of their states and
+    what its outputs mean; phases, devices and refusals are the same for all.
+
+    Attributes:
+        shapes, edges, relaxation, chips, input_range: see `EnergyNetwork`.
+        biases: constant part of the field of every group but the input, digital.
+        readout, readout_bias: a digital read-out outside the dynamics, or None.
+        classes: number of scores of `outputs`.
+        dtype: precision of states and products in phases; weights stay in their own.
+        groups: sets of groups that share no coupling and so can move together, in the order in which they do.
+    """
+
+    # -- what a network says ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def clamp(self, x: torch.Tensor) -> Clamped:
+        """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come."""
+
+    @abstractmethod
+    def _begin(self, states: States) -> Any:
+        """What a phase keeps between steps besides its states, the input among them."""
+
+    @abstractmethod
+    def _step(self, clamped: Clamped, states: States, run: Any, beta: Any, target: torch.Tensor | None) -> None:
+        """One step of every group, in place in the lists; `beta` is None in a free phase."""
+
+    @abstractmethod
+    def shown(self, states: States) -> States:
+        """What the groups show each other, the input not included."""
+
+    @abstractmethod
+    def outputs(self, states: States) -> torch.Tensor:
+        """Scores of the classes, ``(*chips, batch, classes)``."""
+
+    @abstractmethod
+    def targets(self, labels: torch.Tensor) -> torch.Tensor:
+        """Wanted outputs ``(batch, outputs)`` of labels."""
+
+    @abstractmethod
+    def costs(self, states: States, target: torch.Tensor) -> torch.Tensor:
+        """Cost of every sample, ``(*chips, batch)``, whose gradient the phases tell."""
+
+    @abstractmethod
+    def phi(self, clamped: Clamped, states: States) -> torch.Tensor:
+        """Primitive function of every sample, ``(*chips, batch)``, of what the groups show."""
+
+    # -- phases ---------------------------------------------------------------------------------------
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of the classes after a free phase from zero."""
+        return self.outputs(self.relax(x).states)
+
+    def start(self, clamped: Clamped, value: float = 0.0) -> States:
+        """States that a free phase starts from, all `value`."""
+        lead = (clamped.batch,) if self.chips is None else (self.chips, clamped.batch)
+        place = clamped.x.device
+        return [torch.full((*lead, *shape), value, dtype=self.dtype, device=place) for shape in self.shapes[1:]]
+
+    def relax(
+        self,
+        x: torch.Tensor | Clamped,
+        states: States | None = None,
+        *,
+        beta: float | complex | torch.Tensor = 0.0,
+        target: torch.Tensor | None = None,
+        steps: int | None = None,
+        tolerance: float | None = None,
+        measure: bool = False,
+    ) -> Relaxed:
+        """Let the network move; the given states are not changed.
+
+        Args:
+            x: inputs, or what `clamp` made of them.
+            states: to start from; zeros when not given.
+            beta: nudging; 0 for a free phase. A tensor ``(batch, 1)`` nudges every sample by its own.
+            target: wanted outputs ``(batch, outputs)`` (one-hot for classes), needed when nudged.
+            steps, tolerance: those of `relaxation` when not given (a tolerance in free phases only).
+            measure: whether to measure the residual even without a tolerance.
+
+        Raises:
+            DivergedError: a state is no longer a number; names group and step.
+            ParameterError: nudged without a target.
+        """
+        clamped = x if isinstance(x, Clamped) else self.clamp(x)
+        nudged = isinstance(beta, torch.Tensor) or beta != 0
+        if nudged and target is None:
+            raise ParameterError("a nudged phase needs a target")
+        if steps is None:
+            steps = self.relaxation.nudged_steps if nudged else self.relaxation.steps
+        if tolerance is None:
+            tolerance = 0.0 if nudged else self.relaxation.tolerance
+        first = self.start(clamped) if states is None else list(states)
+        if isinstance(beta, complex) or (isinstance(beta, torch.Tensor) and beta.is_complex()):
+            first = [s.to(self.dtype.to_complex()) for s in first]
+        result = self._run(clamped, first, beta if nudged else None, target, steps, tolerance, measure)
+        if not torch.isfinite(result.states[-1]).all():
+            self._name_divergence(clamped, first, beta if nudged else None, target, steps)
+        return result
+
+    def nudge(
+        self,
+        clamped: Clamped,
+        states: States,
+        target: torch.Tensor,
+        betas: Sequence[float | complex],
+        steps: int | None = None,
+    ) -> list[States]:
+        """Nudged phases from the same states, one per beta, side by side as one larger batch."""
+        if len(betas) == 1:
+            return [self.relax(clamped, states, beta=betas[0], target=target, steps=steps).states]
+        count, batch = len(betas), clamped.batch
+        imaginary = any(isinstance(b, complex) and b.imag for b in betas)
+        kind = self.dtype.to_complex() if imaginary else self.dtype
+        values = torch.tensor([complex(b) if imaginary else complex(b).real for b in betas], dtype=kind)
+        beta = values.to(clamped.x.device).repeat_interleave(batch).unsqueeze(-1)
+        axis = 0 if self.chips is None else 1
+
+        def stack(x: torch.Tensor, n: int) -> torch.Tensor:
+            full = x.dim() == len(self.shapes[n]) + 1 + (self.chips is not None) and x.shape[axis] == batch
+            return torch.cat([x] * count, axis) if full else x
+
+        fields = [None if f is None else stack(f, n) for n, f in enumerate(clamped.fields)]
+        wide = Clamped(torch.cat([clamped.x] * count), fields, batch * count)
+        begin = [stack(s, n + 1) for n, s in enumerate(states)]
+        found = self.relax(wide, begin, beta=beta, target=torch.cat([target] * count), steps=steps)
+        parts = [s.split(batch, axis) for s in found.states]
+        return [[p[k] for p in parts] for k in range(count)]
+
+    def _run(self, clamped, states, beta, target, steps, tolerance, measure) -> Relaxed:
+        states = [clamped.x, *states]
+        run = self._begin(states)
+        moves: list[torch.Tensor] = []
+        for taken in range(1, steps + 1):
+            watched = tolerance > 0 or (measure and taken > steps - _WATCHED)
+            before = list(states) if watched else states
+            self._step(clamped, states, run, beta, target)
+            if watched:
+                moved = [(a - b).abs().amax() for a, b in zip(states[1:], before[1:], strict=True)]
+                moves = [*moves[1 - _WATCHED :], torch.stack(moved).amax()]
+                if tolerance and float(moves[-1]) < tolerance:
+                    steps = taken
+                    break
+        if not moves:
+            return Relaxed(states[1:], steps=steps)
+        found = torch.stack(moves).tolist()
+        return Relaxed(states[1:], found[-1], _rate(found), steps)
+
+    def _name_divergence(self, clamped, states, beta, target, steps) -> None:
+        states = [clamped.x, *states]
+        run = self._begin(states)
+        for step in range(1, steps + 1):
+            self._step(clamped, states, run, beta, target)
+            for n in range(1, self.last + 1):
+                if not torch.isfinite(states[n]).all():
+                    kind = "free" if beta is None else "nudged"
+                    raise DivergedError(
+                        f"group {n} diverged at step {step} of the {kind} phase: its states are no longer numbers; "
+                        "lower the learning rate, beta or the step of the dynamics"
+                    )
+        raise DivergedError(f"states are no longer numbers after {steps} steps; lower the learning rate or beta")
+
+
+def _rate(moves: list[float]) -> float | None:
+    """Factor per step of movements that decay: a line through their logarithms, since single ones may oscillate."""
+    if len(moves) < 2 or not all(0 < m < math.inf for m in moves):
+        return None
+    middle = 0.5 * (len(moves) - 1)
+    away = [k - middle for k in range(len(moves))]
+    slope = sum(k * math.log(m) for k, m in zip(away, moves, strict=True)) / sum(k * k for k in away)
+    return math.exp(slope)
