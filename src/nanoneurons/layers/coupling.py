@@ -100,7 +100,7 @@ class Coupling(_AnalogLayer):
 
     def prepare(self, dtype: torch.dtype | None = None) -> None:
         """Fix the weights of a phase: scaled, in its precision. With gradients wanted they stay in the graph."""
-        weight = self.weight if torch.is_grad_enabled() else self.weight.detach()
+        weight = self.weight.view_as(self.weight) if torch.is_grad_enabled() else self.weight.detach()
         if self.scale is not None:
             scale = self.scale if torch.is_grad_enabled() else self.scale.detach()
             weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1)) if self.chips else weight * scale

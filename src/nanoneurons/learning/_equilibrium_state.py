@@ -17,27 +17,22 @@ from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
 
-__all__ = ["EquilibriumRule", "EquilibriumState"]
+__all__ = ["EquilibriumRule", "EquilibriumState", "RelaxingRule", "RelaxingState"]
 
 _OURS = "choice of this project"
 
 
 @dataclass(frozen=True)
-class EquilibriumRule(LayerRule):
-    """A rule that compares phases of a network that relaxes; the phases are declared here."""
+class RelaxingRule(LayerRule):
+    """A rule for networks that relax; the phases are declared here."""
 
-    estimator: str = param("centred", doc="how the gradient is estimated", source=_OURS, choices=ep.ESTIMATORS)
-    beta: float = param(0.2, doc="strength of nudging", source=_OURS, low=-100.0, high=100.0)
-    points: int = param(
-        4, doc="points on the circle of the holomorphic estimator", source=_OURS, low=2, high=64, integer=True
-    )
     free_steps: int = param(
         30, doc="steps of the free phase in networks made by this rule", source=_OURS, low=1, high=1_000_000,
         integer=True,
     )  # fmt: skip
     nudged_steps: int = param(
-        10, doc="steps of a nudged phase in networks made by this rule", source=_OURS, low=1, high=1_000_000,
-        integer=True,
+        10, doc="steps of a nudged phase, or steps a gradient is followed back, in networks made by this rule",
+        source=_OURS, low=1, high=1_000_000, integer=True,
     )  # fmt: skip
     order: str = param(
         "alternating", doc="order in which groups move in networks made by this rule", source=_OURS,
@@ -65,24 +60,34 @@ class EquilibriumRule(LayerRule):
         """
         if not isinstance(network, RelaxingNetwork):
             raise RefusedError(
-                "equilibrium propagation trains networks that relax (such as an EnergyNetwork), not a "
-                f"{type(network).__name__}"
+                f"{self.title} trains networks that relax (such as an EnergyNetwork), not a {type(network).__name__}"
             )
         return network
 
 
-class EquilibriumState(RuleState):
-    """Free phase, nudged phases and the changes they suggest; what is made of these, each rule says itself.
+@dataclass(frozen=True)
+class EquilibriumRule(RelaxingRule):
+    """A rule that compares phases; how they make an estimate is declared here."""
+
+    estimator: str = param("centred", doc="how the gradient is estimated", source=_OURS, choices=ep.ESTIMATORS)
+    beta: float = param(0.2, doc="strength of nudging", source=_OURS, low=-100.0, high=100.0)
+    points: int = param(
+        4, doc="points on the circle of the holomorphic estimator", source=_OURS, low=2, high=64, integer=True
+    )
+
+
+class RelaxingState(RuleState):
+    """Free phases, from zero or from where the same samples were left.
 
     Attributes:
         memory: last free states of every sample, where free phases begin with them (persistent particles).
     """
 
     network: RelaxingNetwork
+    rule: RelaxingRule
 
-    def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
+    def __init__(self, network: RelaxingNetwork, rule: RelaxingRule) -> None:
         super().__init__(network)
-        ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
         self.rule = rule
         self.chips = network.chips or 1
         self.memory: list[torch.Tensor] | None = None
@@ -90,7 +95,49 @@ class EquilibriumState(RuleState):
 
     def step(self, generator: torch.Generator) -> None:
         """There is no step without phases."""
-        raise RefusedError("equilibrium propagation finds its own gradients; use learn()")
+        raise RefusedError(f"{self.rule.title} finds its own gradients; use learn()")
+
+    def free(self, clamped: Clamped, chosen: torch.Tensor, steps: int | None = None) -> States:
+        """A free phase; warns, once, when it has not settled."""
+        begin = self._remembered(chosen)
+        free = self.network.relax(clamped, begin, steps=steps, measure=not self.warned)
+        if not self.warned:
+            ep.warn_unsettled(free, self.rule.settled, stacklevel=5)
+            self.warned = True
+        return free.states
+
+    def _remembered(self, chosen: torch.Tensor) -> States | None:
+        if self.rule.begin == "zero":
+            return None
+        if self.memory is None:
+            return None
+        need = int(chosen.max()) + 1
+        return None if need > self.memory[0].shape[0] else [m[chosen] for m in self.memory]
+
+    def remember(self, states: States, chosen: torch.Tensor) -> None:
+        """Keep free states for the next time these samples come, where the rule wants them."""
+        if self.rule.begin == "zero":
+            return
+        if self.network.chips is not None:
+            raise RefusedError("persistent states are kept for one network at a time, not for chips side by side")
+        need = int(chosen.max()) + 1
+        if self.memory is None or self.memory[0].shape[0] < need:
+            old = self.memory
+            self.memory = [s.new_zeros((need, *s.shape[1:])) for s in states]
+            for m, o in zip(self.memory, old or [], strict=False):
+                m[: len(o)] = o
+        for m, s in zip(self.memory, states, strict=True):
+            m[chosen] = s
+
+
+class EquilibriumState(RelaxingState):
+    """Free phase, nudged phases and the changes they suggest; what is made of these, each rule says itself."""
+
+    rule: EquilibriumRule
+
+    def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
+        ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
+        super().__init__(network, rule)
 
     @abstractmethod
     def apply(
@@ -108,36 +155,11 @@ class EquilibriumState(RuleState):
         network, rule = self.network, self.rule
         target = network.targets(y)
         clamped = network.clamp(x)
-        free = network.relax(clamped, self._remembered(clamped, chosen), measure=not self.warned)
-        if not self.warned:
-            ep.warn_unsettled(free, rule.settled, stacklevel=4)
-            self.warned = True
-        self._remember(free.states, chosen)
+        free = self.free(clamped, chosen)
+        self.remember(free, chosen)
         wanted = ep.points(rule.estimator, rule.beta, rule.points, generator)
-        nudged = network.nudge(clamped, free.states, target, [p.beta for p in wanted if p.beta])
+        nudged = network.nudge(clamped, free, target, [p.beta for p in wanted if p.beta])
         found = list(zip([p for p in wanted if p.beta], nudged, strict=True))
-        found += [(p, free.states) for p in wanted if not p.beta]
+        found += [(p, free) for p in wanted if not p.beta]
         self.apply(clamped, found, target, generator)
-        return ep.loss_of(network, free.states, target)
-
-    def _remembered(self, clamped: Clamped, chosen: torch.Tensor) -> States | None:
-        if self.rule.begin == "zero":
-            return None
-        if self.memory is None:
-            return None
-        need = int(chosen.max()) + 1
-        return None if need > self.memory[0].shape[0] else [m[chosen] for m in self.memory]
-
-    def _remember(self, states: States, chosen: torch.Tensor) -> None:
-        if self.rule.begin == "zero":
-            return
-        if self.network.chips is not None:
-            raise RefusedError("persistent states are kept for one network at a time, not for chips side by side")
-        need = int(chosen.max()) + 1
-        if self.memory is None or self.memory[0].shape[0] < need:
-            old = self.memory
-            self.memory = [s.new_zeros((need, *s.shape[1:])) for s in states]
-            for m, o in zip(self.memory, old or [], strict=False):
-                m[: len(o)] = o
-        for m, s in zip(self.memory, states, strict=True):
-            m[chosen] = s
+        return ep.loss_of(network, free, target)

@@ -121,10 +121,10 @@ class EnergyNetwork(Relaxing):
         return hot if copies == 1 else hot.repeat_interleave(copies, 1)
 
     def costs(self, states: States, target: torch.Tensor) -> torch.Tensor:
-        """Cost of every sample, ``(*chips, batch)``."""
+        """Cost of every sample whose gradient nudging is, ``(*chips, batch)``; of states, not of what they show."""
         if self.readout is not None:
             return -(target * torch.log_softmax(self.outputs(states), -1)).sum(-1)
-        return 0.5 * self.dynamics.force * ((target - self._show(self.last, states[-1])) ** 2).sum(-1)
+        return 0.5 * self.dynamics.force * ((target - states[-1]) ** 2).sum(-1)
 
     def phi(self, clamped: Clamped, states: States) -> torch.Tensor:
         """Primitive function of every sample, ``(*chips, batch)``, of what the groups show."""
