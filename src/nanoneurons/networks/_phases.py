@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -14,7 +14,7 @@ from nanoneurons.core.errors import DivergedError, ParameterError
 
 from ._wiring import Wired
 
-__all__ = ["Clamped", "Relaxed", "RelaxingNetwork", "States"]
+__all__ = ["Clamped", "Phase", "Relaxed", "RelaxingNetwork", "States", "Steps"]
 
 States = list[torch.Tensor]
 _WATCHED = 8  # last steps that tell how fast a phase settles
@@ -27,11 +27,13 @@ class Clamped:
     Attributes:
         fields: constant part of the field of every group; None for the input.
         batch: samples.
+        copies: how often the mini-batch lies here, one copy after the other.
     """
 
     x: torch.Tensor
     fields: list[torch.Tensor | None]
     batch: int
+    copies: int = 1
 
 
 @dataclass
@@ -57,6 +59,43 @@ class Relaxed:
         if self.rate is None or not 0 < self.rate < 1:
             return None
         return self.steps + math.ceil(math.log(tolerance / self.residual) / math.log(self.rate))
+
+
+class Steps(Protocol):
+    """A phase that runs: `step` moves every group once, `states` are where they are, `moved` how far they went."""
+
+    @property
+    def states(self) -> States: ...
+
+    def step(self) -> None: ...
+
+    def moved(self) -> torch.Tensor: ...
+
+
+class Phase:
+    """A phase of any network; the given states are not changed."""
+
+    def __init__(
+        self, network: RelaxingNetwork, clamped: Clamped, states: States, beta: Any, target: torch.Tensor | None
+    ) -> None:
+        self.network, self.clamped, self.beta, self.target = network, clamped, beta, target
+        self.all = [clamped.x, *states]
+        self.before = list(self.all)
+        self.run = network._begin(self.all)
+
+    @property
+    def states(self) -> States:
+        """States of all groups but the input."""
+        return self.all[1:]
+
+    def step(self) -> None:
+        """Move every group once."""
+        self.before = list(self.all)
+        self.network._step(self.clamped, self.all, self.run, self.beta, self.target)
+
+    def moved(self) -> torch.Tensor:
+        """Largest movement of any state in the last step."""
+        return torch.stack([(a - b).abs().amax() for a, b in zip(self.all[1:], self.before[1:], strict=True)]).amax()
 
 
 class RelaxingNetwork(Wired):
@@ -88,6 +127,10 @@ class RelaxingNetwork(Wired):
     @abstractmethod
     def _step(self, clamped: Clamped, states: States, run: Any, beta: Any, target: torch.Tensor | None) -> None:
         """One step of every group, in place in the lists; `beta` is None in a free phase."""
+
+    def _quick(self, clamped: Clamped, states: States, beta: Any, target: torch.Tensor | None) -> Steps | None:
+        """A quicker way through a phase than `_step`, where there is one."""
+        return None
 
     @abstractmethod
     def shown(self, states: States) -> States:
@@ -157,9 +200,10 @@ class RelaxingNetwork(Wired):
         first = self.start(clamped) if states is None else list(states)
         if isinstance(beta, complex) or (isinstance(beta, torch.Tensor) and beta.is_complex()):
             first = [s.to(self.dtype.to_complex()) for s in first]
-        result = self._run(clamped, first, beta if nudged else None, target, steps, tolerance, measure)
+        begun = (clamped, first, beta if nudged else None, target)
+        result = _run(self._quick(*begun) or Phase(self, *begun), steps, tolerance, measure)
         if not torch.isfinite(result.states[-1]).all():
-            self._name_divergence(clamped, first, beta if nudged else None, target, steps)
+            _name_divergence(Phase(self, *begun), steps)
         return result
 
     def nudge(
@@ -185,44 +229,39 @@ class RelaxingNetwork(Wired):
             return torch.cat([x] * count, axis) if full else x
 
         fields = [None if f is None else stack(f, n) for n, f in enumerate(clamped.fields)]
-        wide = Clamped(torch.cat([clamped.x] * count), fields, batch * count)
+        wide = Clamped(torch.cat([clamped.x] * count), fields, batch * count, count)
         begin = [stack(s, n + 1) for n, s in enumerate(states)]
         found = self.relax(wide, begin, beta=beta, target=torch.cat([target] * count), steps=steps)
         parts = [s.split(batch, axis) for s in found.states]
         return [[p[k] for p in parts] for k in range(count)]
 
-    def _run(self, clamped, states, beta, target, steps, tolerance, measure) -> Relaxed:
-        states = [clamped.x, *states]
-        run = self._begin(states)
-        moves: list[torch.Tensor] = []
-        for taken in range(1, steps + 1):
-            watched = tolerance > 0 or (measure and taken > steps - _WATCHED)
-            before = list(states) if watched else states
-            self._step(clamped, states, run, beta, target)
-            if watched:
-                moved = [(a - b).abs().amax() for a, b in zip(states[1:], before[1:], strict=True)]
-                moves = [*moves[1 - _WATCHED :], torch.stack(moved).amax()]
-                if tolerance and float(moves[-1]) < tolerance:
-                    steps = taken
-                    break
-        if not moves:
-            return Relaxed(states[1:], steps=steps)
-        found = torch.stack(moves).tolist()
-        return Relaxed(states[1:], found[-1], _rate(found), steps)
 
-    def _name_divergence(self, clamped, states, beta, target, steps) -> None:
-        states = [clamped.x, *states]
-        run = self._begin(states)
-        for step in range(1, steps + 1):
-            self._step(clamped, states, run, beta, target)
-            for n in range(1, self.last + 1):
-                if not torch.isfinite(states[n]).all():
-                    kind = "free" if beta is None else "nudged"
-                    raise DivergedError(
-                        f"group {n} diverged at step {step} of the {kind} phase: its states are no longer numbers; "
-                        "lower the learning rate, beta or the step of the dynamics"
-                    )
-        raise DivergedError(f"states are no longer numbers after {steps} steps; lower the learning rate or beta")
+def _run(phase: Steps, steps: int, tolerance: float, measure: bool) -> Relaxed:
+    moves: list[torch.Tensor] = []
+    for taken in range(1, steps + 1):
+        phase.step()
+        if tolerance > 0 or (measure and taken > steps - _WATCHED):
+            moves = [*moves[1 - _WATCHED :], phase.moved()]
+            if tolerance and float(moves[-1]) < tolerance:
+                steps = taken
+                break
+    if not moves:
+        return Relaxed(phase.states, steps=steps)
+    found = torch.stack(moves).tolist()
+    return Relaxed(phase.states, found[-1], _rate(found), steps)
+
+
+def _name_divergence(phase: Phase, steps: int) -> None:
+    for step in range(1, steps + 1):
+        phase.step()
+        for n, s in enumerate(phase.states, start=1):
+            if not torch.isfinite(s).all():
+                kind = "free" if phase.beta is None else "nudged"
+                raise DivergedError(
+                    f"group {n} diverged at step {step} of the {kind} phase: its states are no longer numbers; "
+                    "lower the learning rate, beta or the step of the dynamics"
+                )
+    raise DivergedError(f"states are no longer numbers after {steps} steps; lower the learning rate or beta")
 
 
 def _rate(moves: list[float]) -> float | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from nanoneurons.layers.activation import Activation
+from nanoneurons.core.random import draw_key
+from nanoneurons.layers.activation import Activation, softmax
 
+from ._dense_phase import DensePhase, suits
 from ._phases import Clamped, RelaxingNetwork, States
 from .dynamics import Dynamics
 
@@ -28,6 +30,7 @@ class Relaxing(RelaxingNetwork):
     functions: list[Activation]
     dynamics: Dynamics
     generator: torch.Generator
+    streams: dict[str, torch.Generator]
 
     def clamp(self, x: torch.Tensor) -> Clamped:
         """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come."""
@@ -47,8 +50,11 @@ class Relaxing(RelaxingNetwork):
             fields.append(total)
         return Clamped(x, fields, len(x))
 
+    def _quick(self, clamped: Clamped, states: States, beta, target) -> DensePhase | None:
+        return DensePhase(self, clamped, states, beta, target) if suits(self, states) else None
+
     def _begin(self, states: States) -> _Run:
-        return _Run([states[0], *(self._show(n, s) for n, s in enumerate(states) if n)])
+        return _Run([states[0], *(self.show(n, s) for n, s in enumerate(states) if n)])
 
     def _step(self, clamped: Clamped, states: States, run: _Run, beta, target) -> None:
         """One step of every group, in place in the lists."""
@@ -57,9 +63,11 @@ class Relaxing(RelaxingNetwork):
             moved = []
             for n in group:  # late groups first: they find the winners that earlier ones send their fields back to
                 total = self._field(n, clamped, run)
+                if self.dynamics.noise:
+                    total = total + self.dynamics.noise * self.neuron_noise(n, clamped)
                 moved.append((n, self._move(n, states[n], total, beta if n == self.last else None, target)))
             for n, value in moved:
-                states[n], run.seen[n] = value, self._show(n, value)
+                states[n], run.seen[n] = value, self.show(n, value)
                 for k in self.outgoing[n]:
                     run.memory.pop(k, None)
 
@@ -70,20 +78,31 @@ class Relaxing(RelaxingNetwork):
         for k in self.incoming[n]:
             e = self.edges[k]
             if e.source:
-                total, run.memory[k] = _both(e.coupling.up, run.seen[e.source], None, total)
+                total, run.memory[k] = _both(e.coupling.up, run.seen[e.source], total)
         for k in self.outgoing[n]:
             e = self.edges[k]
             if k not in run.memory and getattr(e.coupling, "pool", 1) > 1:
                 run.memory[k] = e.coupling.up(run.seen[n])[1]
             memory = run.memory.get(k)
             total, _ = _both(
-                lambda b, onto, c=e.coupling, m=memory: (c.down(b, m, onto), None), run.seen[e.target], n, total
+                lambda b, onto, c=e.coupling, m=memory: (c.down(b, m, onto), None), run.seen[e.target], total
             )
         return total.clone() if total is start else total
 
+    def neuron_noise(self, n: int, clamped: Clamped) -> torch.Tensor:
+        """Standard normal numbers for every neuron of a group, ``(*chips, batch, *shape)``."""
+        place, rows = clamped.x.device, clamped.batch
+        if place.type not in self.streams:
+            self.streams[place.type] = torch.Generator(place).manual_seed(draw_key(self.generator))
+        lead = () if self.chips is None else (self.chips,)
+        drawn = clamped.copies if self.dynamics.common_noise else rows
+        shape, stream = (*lead, drawn, *self.shapes[n]), self.streams[place.type]
+        noise = torch.randn(shape, generator=stream, dtype=self.dtype, device=place)
+        return noise if drawn == rows else noise.repeat_interleave(rows // drawn, len(lead))
+
     def _move(self, n: int, s: torch.Tensor, total: torch.Tensor, beta, target) -> torch.Tensor:
         d, rho = self.dynamics, self.functions[n]
-        force = None if beta is None else self._force(s, beta, target)
+        force = None if beta is None else self.force(s, beta, target)
         if d.setting == "prototypical":
             if force is not None and (d.nudge == "inside" or self.readout is not None):
                 total, force = total + force, None
@@ -98,29 +117,27 @@ class Relaxing(RelaxingNetwork):
             if force is not None:
                 drive = drive + force
             value = s + d.step * (drive - s)
-        if d.noise:
-            noise = torch.randn(value.shape, generator=self.generator).to(value.device)
-            value = value + d.noise * noise
-        bounded = d.setting == "leaky" or force is not None or d.noise > 0
+        bounded = d.setting == "leaky" or force is not None
         if d.clip and bounded and rho.bounds is not None and not value.is_complex():
             low, high = rho.bounds
             value = value.clamp(low, high) if value.requires_grad else value.clamp_(low, high)
         return value
 
-    def _force(self, s: torch.Tensor, beta, target: torch.Tensor) -> torch.Tensor:
+    def force(self, s: torch.Tensor, beta, target: torch.Tensor) -> torch.Tensor:
+        """What nudging adds to the field of the last group."""
         target = target.to(s.dtype)
         if self.readout is None:
             return (self.dynamics.force * beta) * (target - s)
-        error = beta * (target - torch.softmax(self._logits(s), -1))
-        return self.readout.down(error.to(s.dtype)).view(s.shape)
+        error = beta * (target - softmax(self._logits(s)))
+        return _linear(self.readout.down, error.to(s.dtype)).view(s.shape)
 
     def _logits(self, s: torch.Tensor) -> torch.Tensor:
         assert self.readout is not None and self.readout_bias is not None
         bias = self.readout_bias.to(self.dtype)
         flat = s.flatten(-len(self.shapes[-1])) if len(self.shapes[-1]) > 1 else s
-        return self.readout.up(flat, bias.unsqueeze(-2) if self.chips else bias)[0]
+        return _both(self.readout.up, flat, bias.unsqueeze(-2) if self.chips else bias)[0]
 
-    def _show(self, n: int, s: torch.Tensor) -> torch.Tensor:
+    def show(self, n: int, s: torch.Tensor) -> torch.Tensor:
         """What other groups see of a state."""
         if self.dynamics.setting == "prototypical":
             return s
@@ -128,7 +145,14 @@ class Relaxing(RelaxingNetwork):
         return s if rho.idle and self.dynamics.clip else rho.function(s.clone())
 
 
-def _both(way, value: torch.Tensor, n: int | None, onto: torch.Tensor):
+def _linear(way, value: torch.Tensor) -> torch.Tensor:
+    """Apply a linear map of real numbers to complex ones too."""
+    if not value.is_complex():
+        return way(value)
+    return torch.complex(way(value.real.contiguous()), way(value.imag.contiguous()))
+
+
+def _both(way, value: torch.Tensor, onto: torch.Tensor):
     """Apply a coupling, which is linear, to the real and imaginary parts of complex states."""
     if not value.is_complex():
         if onto.is_complex():

@@ -33,7 +33,10 @@ class Dynamics:
         nudge: whether the prototypical setting nudges ``"inside"`` or ``"outside"`` of :math:`\sigma`.
         force: f; 1 for the cost :math:`\frac12|d - s|^2`, 2 for :math:`|d - s|^2`.
         clip: whether states are kept within the bounds of the state function where these do not do so themselves.
-        noise: standard deviation of Gaussian noise added to every state after every step.
+        noise: standard deviation of the Gaussian noise in the field h of every neuron, drawn anew at every step; real,
+            for complex states too.
+        common_noise: whether the samples of a mini-batch meet the same noise, as in the program of Laborieux and Zenke
+            (NeurIPS 2022); noise of a network that sees its samples one by one is not common.
 
     Raises:
         ParameterError: a value out of its range. UnknownNameError: no such activation.
@@ -49,6 +52,7 @@ class Dynamics:
     force: float = 1.0
     clip: bool = True
     noise: float = 0.0
+    common_noise: bool = False
 
     def __post_init__(self) -> None:
         if self.setting not in ("prototypical", "leaky"):

@@ -74,6 +74,7 @@ class EnergyNetwork(Relaxing):
         super().__init__(shapes, edges, relaxation, chips, input_range)
         self.dynamics, self.cost = dynamics, cost
         self.generator = generator_for(seed, "neuron noise")
+        self.streams = {}
         rho = activation(dynamics.activation)
         self.functions = [rho] * self.last + [rho if dynamics.output == "same" else activation(dynamics.output)]
         self.biases = nn.ParameterList(self._bias(n, bias_start, seed) for n in range(1, len(self.shapes)))
@@ -104,13 +105,13 @@ class EnergyNetwork(Relaxing):
 
     def shown(self, states: States) -> States:
         """What the groups show each other, the input not included."""
-        return [self._show(n + 1, s) for n, s in enumerate(states)]
+        return [self.show(n + 1, s) for n, s in enumerate(states)]
 
     def outputs(self, states: States) -> torch.Tensor:
         """Scores of the classes, ``(*chips, batch, classes)``: logits, or (mean) output activities."""
         if self.readout is not None:
             return self._logits(states[-1])
-        y = self._show(self.last, states[-1])
+        y = self.show(self.last, states[-1])
         return y if self.classes == y.shape[-1] else y.unflatten(-1, (self.classes, -1)).mean(-1)
 
     def targets(self, labels: torch.Tensor) -> torch.Tensor:
