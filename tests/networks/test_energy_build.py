@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError, StudyError
-from nanoneurons.layers.coupling import ConvCoupling, DenseCoupling
+from nanoneurons.layers.coupling import DenseCoupling
+from nanoneurons.layers.coupling_conv import ConvCoupling
 from nanoneurons.networks import build_energy
 
 IMAGE = {"shape": (1, 12, 12), "classes": 10}

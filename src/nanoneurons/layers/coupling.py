@@ -19,18 +19,41 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_weight
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.errors import ParameterError, RefusedError
 
 from .analog import _AnalogLayer
 
-__all__ = ["ConvCoupling", "Coupling", "DenseCoupling", "Pair"]
+__all__ = ["Coupling", "DenseCoupling", "Pair", "contrast", "real_pairs"]
 
-Pair = tuple[float, torch.Tensor, torch.Tensor]  # coefficient, source state a, target state b
+Pair = tuple[Any, torch.Tensor, torch.Tensor]  # coefficient, source state a, target state b
 Start = Literal["uniform", "glorot"]
+
+
+def contrast(pairs: Sequence[Pair]) -> list[Pair]:
+    r"""The same sum as sums and differences of the states of two phases, without the cancellation of large terms.
+
+    .. math:: a_1 b_1 - a_0 b_0 = \tfrac12 [(a_1 - a_0)(b_1 + b_0) + (a_1 + a_0)(b_1 - b_0)]
+
+    Pairs of other numbers and coefficients are returned as they are.
+    """
+    if len(pairs) != 2 or pairs[0][0] != -pairs[1][0]:
+        return list(pairs)
+    (c, a1, b1), (_, a0, b0) = pairs
+    if a1 is a0:
+        return [(c, a1, b1 - b0)]
+    return [(0.5 * c, a1 - a0, b1 + b0), (0.5 * c, a1 + a0, b1 - b0)]
+
+
+def real_pairs(c: float | complex, a: torch.Tensor, b: torch.Tensor) -> list[Pair]:
+    """Re(c a b) as real products."""
+    if not (a.is_complex() or b.is_complex()):
+        return [(complex(c).real, a, b)]
+    weighted = c * b
+    if not a.is_complex():
+        return [(1.0, a, weighted.real)]
+    return [(1.0, a.real, weighted.real), (-1.0, a.imag, weighted.imag)]
 
 
 class Coupling(_AnalogLayer):
@@ -51,7 +74,12 @@ class Coupling(_AnalogLayer):
             weights.
         feedback: a second coupling of the same shape used on the way down, or None.
         held: weights in the precision of the running phase, set by `prepare`.
+        remembers: whether `up` tells `down` something of *a*.
+        linear: whether the field on *b* is linear in *a*, so that complex states may be taken apart.
     """
+
+    remembers = False
+    linear = True
 
     holds = ("analog", "binary")
 
@@ -106,7 +134,7 @@ class Coupling(_AnalogLayer):
             weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1)) if self.chips else weight * scale
         if dtype is not None and weight.dtype != dtype:
             weight = weight.to(dtype)
-        self.held = weight
+        self.held = weight if weight.dim() != 4 else weight.contiguous(memory_format=torch.channels_last)
         if self.feedback is not None:
             self.feedback.prepare(dtype)
 
@@ -134,13 +162,11 @@ class Coupling(_AnalogLayer):
 
     # -- derivatives ----------------------------------------------------------------------------------
 
-    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
         """Field on *b*, added to `onto` (which stays as it is), and what `down` must remember of *a*."""
         raise NotImplementedError
 
-    def down(
-        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def down(self, b: torch.Tensor, memory: Any = None, onto: torch.Tensor | None = None) -> torch.Tensor:
         """Field on *a*, added to `onto` (which stays as it is)."""
         raise NotImplementedError
 
@@ -199,25 +225,26 @@ class DenseCoupling(Coupling):
             return y if onto is None else y + onto
         if onto is None:
             return torch.matmul(x, weight)
+        if onto.dtype != x.dtype:  # fields in another precision than products
+            return torch.matmul(x, weight) + onto
         if weight.dim() == 2 and x.dim() == 2:
             return torch.addmm(onto, x, weight)
         if weight.dim() == 3 and x.dim() == 3 and onto.dim() == 3:
             return torch.baddbmm(onto, x, weight)
         return torch.matmul(x, weight) + onto
 
-    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
         """Field on *b*: ``a w^T``."""
         weight = self.effective
         return self._multiply(self._flat(a), weight.transpose(-2, -1), onto), None
 
-    def down(
-        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def down(self, b: torch.Tensor, memory: Any = None, onto: torch.Tensor | None = None) -> torch.Tensor:
         """Field on *a*, flat: ``b w``."""
         other = self if self.feedback is None else self.feedback
         weight = other.effective
         if onto is not None and onto.dim() == 4:  # a is an image
-            return other._multiply(b, weight, self._flat(onto)).view(onto.shape)
+            field = other._multiply(b, weight, self._flat(onto)).view(onto.shape)
+            return field.contiguous(memory_format=torch.channels_last)
         return other._multiply(b, weight, onto)
 
     def _flat(self, a: torch.Tensor) -> torch.Tensor:
@@ -225,7 +252,9 @@ class DenseCoupling(Coupling):
 
     def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
         """Weighted sum of outer products, one matrix product for all pairs."""
-        a, b = self.vectors(pairs)
+        kind = self.weight.dtype
+        exact = {id(a): a.to(kind) for _, a, _ in pairs}  # the input is the same in all phases
+        a, b = self.vectors(contrast([(c, exact[id(a)], b.to(kind)) for c, a, b in pairs]))
         return b.transpose(-2, -1) @ a
 
     def vectors(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,103 +268,3 @@ class DenseCoupling(Coupling):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, tied={self.feedback is None}, chips={self.chips}"
-
-
-class ConvCoupling(Coupling):
-    """Convolution with pooling between two groups of feature maps, states ``(batch, channels, h, w)``.
-
-    Args:
-        in_channels, out_channels, kernel_size, padding: of the convolution, stride 1.
-        pool: side and stride of the pooling window; 1 for none.
-        pooling: ``"max"`` or ``"mean"`` (linear, so that complex states can be pooled too).
-        more: see `Coupling`.
-
-    Not modelled: a chip axis, and arrays of devices (kernels held in devices are refused).
-    """
-
-    state_axes = 3
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        padding: int = 0,
-        pool: int = 1,
-        pooling: Literal["max", "mean"] = "max",
-        **more: Any,
-    ) -> None:
-        if more.get("circuit") is not None or more.get("chips") is not None:
-            raise RefusedError(
-                "convolutional couplings run in software, one network at a time; use dense couplings for devices"
-            )
-        if pooling not in ("max", "mean"):
-            raise ParameterError(f"pooling must be 'max' or 'mean', not {pooling!r}")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
-        self.padding, self.pool, self.pooling = padding, pool, pooling
-        super().__init__((out_channels, in_channels, kernel_size, kernel_size), **more)
-
-    def _twin(self, seed: int, common: dict[str, Any]) -> Coupling:
-        settings = (self.in_channels, self.out_channels, self.kernel_size, self.padding, self.pool)
-        return ConvCoupling(*settings, self.pooling, seed=seed, **common)  # type: ignore[arg-type]
-
-    def target_shape(self, source: tuple[int, ...]) -> tuple[int, int, int]:
-        """Shape ``(channels, h, w)`` of *b* for an *a* of shape ``(channels, h, w)``.
-
-        Raises:
-            ParameterError: *a* is no image, or has other channels.
-        """
-        if len(source) != 3 or source[0] != self.in_channels:
-            raise ParameterError(
-                f"a convolution of {self.in_channels} channels does not fit a group of shape {tuple(source)}"
-            )
-        grown = [n + 2 * self.padding - self.kernel_size + 1 for n in source[1:]]
-        return self.out_channels, grown[0] // self.pool, grown[1] // self.pool
-
-    def up(self, a: torch.Tensor, onto: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Field on *b*: the pooled convolution; remembers which pixel won each window."""
-        y, memory = F.conv2d(a, self.effective, padding=self.padding), None
-        if self.pool > 1:
-            if self.pooling == "max":
-                y, memory = F.max_pool2d(y, self.pool, return_indices=True)
-            else:
-                y = F.avg_pool2d(y, self.pool)
-        return (y if onto is None else y + onto), memory
-
-    def _unpooled(self, b: torch.Tensor, memory: torch.Tensor | None, size: tuple[int, int]) -> torch.Tensor:
-        if self.pool == 1:
-            return b
-        if self.pooling == "mean":
-            spread = F.interpolate(b, scale_factor=self.pool, mode="nearest") / self.pool**2
-            return F.pad(spread, (0, size[1] - spread.shape[-1], 0, size[0] - spread.shape[-2]))
-        if memory is None:
-            raise RefusedError("max-pooling needs to know the winners; call up() first and hand over what it remembers")
-        return F.max_unpool2d(b, memory, [self.pool] * 2, output_size=size)
-
-    def down(
-        self, b: torch.Tensor, memory: torch.Tensor | None = None, onto: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Field on *a*: the transposed convolution of the unpooled states."""
-        if onto is None:
-            raise ParameterError("the way down of a convolution needs `onto`, which tells the size of the images")
-        other = self if self.feedback is None else self.feedback
-        grown = 2 * self.padding - self.kernel_size + 1
-        wide = self._unpooled(b, memory, (onto.shape[-2] + grown, onto.shape[-1] + grown))
-        return F.conv_transpose2d(wide, other.effective, padding=self.padding) + onto
-
-    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
-        """Weighted sum of correlations of *a* with the unpooled *b*; the winners are those that each *a* makes."""
-        total = torch.zeros_like(self.weight)
-        for c, a, b in pairs:
-            memory = self.up(a)[1] if self.pooling == "max" and self.pool > 1 else None
-            grown = 2 * self.padding - self.kernel_size + 1
-            wide = self._unpooled(b, memory, (a.shape[-2] + grown, a.shape[-1] + grown))
-            shape = tuple(self.weight.shape)
-            total.add_(conv2d_weight(a, shape, wide, padding=self.padding), alpha=c)
-        return total
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, padding={self.padding}, "
-            f"pool={self.pool}, pooling={self.pooling}, tied={self.feedback is None}"
-        )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from nanoneurons.core.errors import ConvergenceWarning, ParameterError
-from nanoneurons.layers.coupling import Pair
+from nanoneurons.layers.coupling import Pair, real_pairs
 from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
 
 __all__ = ["ESTIMATORS", "Point", "bias_changes", "loss_of", "pairs", "points", "readout_changes", "warn_unsettled"]
@@ -68,33 +68,25 @@ def points(estimator: str, beta: float, count: int = 2, generator: torch.Generat
 
 
 def pairs(network: RelaxingNetwork, clamped: Clamped, found: Sequence[tuple[Point, States]]) -> list[list[Pair]]:
-    """For every coupling the weighted pairs of states whose correlations make up the estimate; all real."""
+    """For every coupling the weighted pairs of states whose correlations make up the estimate; real if it is linear."""
     lists: list[list[Pair]] = [[] for _ in network.edges]
     for point, states in found:
         seen = [clamped.x, *network.shown(states)]
         for k, e in enumerate(network.edges):
-            lists[k] += _real(point.weight, seen[e.source], seen[e.target])
+            pair = point.weight, seen[e.source], seen[e.target]
+            lists[k] += real_pairs(*pair) if e.coupling.linear else [pair]
     return lists
-
-
-def _real(c: float | complex, a: torch.Tensor, b: torch.Tensor) -> list[Pair]:
-    """Re(c a b) as real products."""
-    if not (a.is_complex() or b.is_complex()):
-        return [(complex(c).real, a, b)]
-    weighted = c * b
-    if not a.is_complex():
-        return [(1.0, a, weighted.real)]
-    return [(1.0, a.real, weighted.real), (-1.0, a.imag, weighted.imag)]
 
 
 def bias_changes(network: RelaxingNetwork, found: Sequence[tuple[Point, States]]) -> list[torch.Tensor]:
     """The estimate for every bias, summed over the batch."""
     changes: list[torch.Tensor] = []
     shown = [(point.weight, network.shown(states)) for point, states in found]
+    opposite = len(found) == 2 and found[0][0].weight == -found[1][0].weight
     for n, bias in enumerate(network.biases):
         total = torch.zeros_like(bias)
-        for c, seen in shown:
-            s = seen[n]
+        terms = [(shown[0][0], shown[0][1][n] - shown[1][1][n])] if opposite else [(c, seen[n]) for c, seen in shown]
+        for c, s in terms:  # differences first: sums over batch and positions are large against them
             axis = [0, 2, 3] if len(network.shapes[n + 1]) == 3 else [0 if network.chips is None else 1]
             total += _times(c, s.sum(axis, dtype=None if s.is_complex() else total.dtype))
         changes.append(total)
@@ -122,7 +114,8 @@ def readout_changes(
         s = network.shown(states)[-1]
         s = s.flatten(-len(network.shapes[-1])) if len(network.shapes[-1]) > 1 else s
         error = target.to(s.dtype) - torch.softmax(network.outputs(states), -1)
-        weight += sum(f * (e.transpose(-2, -1).to(weight.dtype) @ a.to(weight.dtype)) for f, a, e in _real(c, s, error))
+        for f, a, e in real_pairs(c, s, error):
+            weight += f * (e.transpose(-2, -1).to(weight.dtype) @ a.to(weight.dtype))
         bias += _times(c, error.sum(-2)).to(bias.dtype)
     return weight, bias
 

@@ -14,10 +14,11 @@ from nanoneurons.core.errors import DivergedError, ParameterError
 
 from ._wiring import Wired
 
-__all__ = ["Clamped", "Phase", "Relaxed", "RelaxingNetwork", "States", "Steps"]
+__all__ = ["Clamped", "Phase", "Relaxed", "RelaxingNetwork", "States", "Steps", "placed"]
 
 States = list[torch.Tensor]
 _WATCHED = 8  # last steps that tell how fast a phase settles
+_LOOK = 64  # phases between two looks for divergence on an accelerator
 
 
 @dataclass
@@ -110,7 +111,9 @@ class RelaxingNetwork(Wired):
         biases: constant part of the field of every group but the input, digital.
         readout, readout_bias: a digital read-out outside the dynamics, or None.
         classes: number of scores of `outputs`.
-        dtype: precision of states and products in phases; weights stay in their own.
+        dtype: precision of states and fields in phases; weights stay in their own.
+        products: precision of states and weights where they are multiplied; None for `dtype`. With half precision here
+            and single precision there, small differences between phases survive.
         groups: sets of groups that share no coupling and so can move together, in the order in which they do.
     """
 
@@ -162,7 +165,8 @@ class RelaxingNetwork(Wired):
         """States that a free phase starts from, all `value`."""
         lead = (clamped.batch,) if self.chips is None else (self.chips, clamped.batch)
         place = clamped.x.device
-        return [torch.full((*lead, *shape), value, dtype=self.dtype, device=place) for shape in self.shapes[1:]]
+        full = [torch.full((*lead, *shape), value, dtype=self.dtype, device=place) for shape in self.shapes[1:]]
+        return [placed(s) for s in full]
 
     def relax(
         self,
@@ -199,12 +203,33 @@ class RelaxingNetwork(Wired):
             tolerance = 0.0 if nudged else self.relaxation.tolerance
         first = self.start(clamped) if states is None else list(states)
         if isinstance(beta, complex) or (isinstance(beta, torch.Tensor) and beta.is_complex()):
+            if torch.float16 in (self.dtype, self.products):
+                raise ParameterError("complex nudgings need a network in float32 or float64, not in float16")
             first = [s.to(self.dtype.to_complex()) for s in first]
         begun = (clamped, first, beta if nudged else None, target)
         result = _run(self._quick(*begun) or Phase(self, *begun), steps, tolerance, measure)
-        if not torch.isfinite(result.states[-1]).all():
+        if self._due(clamped.x.device) and not torch.isfinite(result.states[-1]).all():
             _name_divergence(Phase(self, *begun), steps)
         return result
+
+    def _due(self, place: torch.device) -> bool:
+        """Whether to look for divergence: always on a CPU, in one phase of many where looking halts the machine."""
+        if place.type == "cpu":
+            return True
+        self.phases += 1
+        return self.phases % _LOOK == 0 and not torch.cuda.is_current_stream_capturing()
+
+    def _strengths(self, betas: Sequence[float | complex], batch: int, place: torch.device) -> torch.Tensor:
+        """Nudging of every sample of phases side by side, ``(betas x batch, 1)``; kept, for it has to be sent."""
+        key = (tuple(betas), batch, place, self.dtype)
+        if key not in self.strengths:
+            imaginary = any(isinstance(b, complex) and b.imag for b in betas)
+            kind = self.dtype.to_complex() if imaginary else self.dtype
+            values = torch.tensor([complex(b) if imaginary else complex(b).real for b in betas], dtype=kind)
+            if len(self.strengths) > 15:
+                self.strengths.clear()
+            self.strengths[key] = values.to(place).repeat_interleave(batch).unsqueeze(-1)
+        return self.strengths[key]
 
     def nudge(
         self,
@@ -218,10 +243,7 @@ class RelaxingNetwork(Wired):
         if len(betas) == 1:
             return [self.relax(clamped, states, beta=betas[0], target=target, steps=steps).states]
         count, batch = len(betas), clamped.batch
-        imaginary = any(isinstance(b, complex) and b.imag for b in betas)
-        kind = self.dtype.to_complex() if imaginary else self.dtype
-        values = torch.tensor([complex(b) if imaginary else complex(b).real for b in betas], dtype=kind)
-        beta = values.to(clamped.x.device).repeat_interleave(batch).unsqueeze(-1)
+        beta = self._strengths(betas, batch, clamped.x.device)
         axis = 0 if self.chips is None else 1
 
         def stack(x: torch.Tensor, n: int) -> torch.Tensor:
@@ -262,6 +284,11 @@ def _name_divergence(phase: Phase, steps: int) -> None:
                     "lower the learning rate, beta or the step of the dynamics"
                 )
     raise DivergedError(f"states are no longer numbers after {steps} steps; lower the learning rate or beta")
+
+
+def placed(x: torch.Tensor) -> torch.Tensor:
+    """Images with their channels side by side in memory, which convolutions and pools want."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 def _rate(moves: list[float]) -> float | None:

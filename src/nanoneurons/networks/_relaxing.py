@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from nanoneurons.core.random import draw_key
 from nanoneurons.layers.activation import Activation, softmax
+from nanoneurons.layers.coupling import Coupling
 
 from ._dense_phase import DensePhase, suits
-from ._phases import Clamped, RelaxingNetwork, States
+from ._phases import Clamped, RelaxingNetwork, States, placed
 from .dynamics import Dynamics
 
 __all__ = ["Relaxing"]
@@ -21,7 +23,7 @@ class _Run:
     """What a running phase knows besides states: what neurons show of themselves, and winners of pools."""
 
     seen: list[torch.Tensor]
-    memory: dict[int, torch.Tensor | None] = field(default_factory=dict)
+    memory: dict[int, Any] = field(default_factory=dict)
 
 
 class Relaxing(RelaxingNetwork):
@@ -35,9 +37,10 @@ class Relaxing(RelaxingNetwork):
     def clamp(self, x: torch.Tensor) -> Clamped:
         """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come."""
         shape = self.shapes[0]
-        x = (x.reshape(len(x), *shape) if x.shape[1:] != shape else x).to(self.dtype)
+        kind = self.products or self.dtype
+        x = placed((x.reshape(len(x), *shape) if x.shape[1:] != shape else x).to(kind))
         for coupling in self.couplings:
-            coupling.prepare(self.dtype)  # type: ignore[operator]
+            coupling.prepare(kind)  # type: ignore[operator]
         if self.readout is not None:
             self.readout.prepare(self.dtype)
         fields: list[torch.Tensor | None] = [None]
@@ -54,7 +57,7 @@ class Relaxing(RelaxingNetwork):
         return DensePhase(self, clamped, states, beta, target) if suits(self, states) else None
 
     def _begin(self, states: States) -> _Run:
-        return _Run([states[0], *(self.show(n, s) for n, s in enumerate(states) if n)])
+        return _Run([states[0], *(self._sent(n, s) for n, s in enumerate(states) if n)])
 
     def _step(self, clamped: Clamped, states: States, run: _Run, beta, target) -> None:
         """One step of every group, in place in the lists."""
@@ -67,7 +70,7 @@ class Relaxing(RelaxingNetwork):
                     total = total + self.dynamics.noise * self.neuron_noise(n, clamped)
                 moved.append((n, self._move(n, states[n], total, beta if n == self.last else None, target)))
             for n, value in moved:
-                states[n], run.seen[n] = value, self.show(n, value)
+                states[n], run.seen[n] = value, self._sent(n, value)
                 for k in self.outgoing[n]:
                     run.memory.pop(k, None)
 
@@ -78,14 +81,17 @@ class Relaxing(RelaxingNetwork):
         for k in self.incoming[n]:
             e = self.edges[k]
             if e.source:
-                total, run.memory[k] = _both(e.coupling.up, run.seen[e.source], total)
+                total, run.memory[k] = _both(e.coupling, e.coupling.up, run.seen[e.source], total)
         for k in self.outgoing[n]:
             e = self.edges[k]
-            if k not in run.memory and getattr(e.coupling, "pool", 1) > 1:
+            if k not in run.memory and e.coupling.remembers:
                 run.memory[k] = e.coupling.up(run.seen[n])[1]
             memory = run.memory.get(k)
             total, _ = _both(
-                lambda b, onto, c=e.coupling, m=memory: (c.down(b, m, onto), None), run.seen[e.target], total
+                e.coupling,
+                lambda b, onto, c=e.coupling, m=memory: (c.down(b, m, onto), None),
+                run.seen[e.target],
+                total,
             )
         return total.clone() if total is start else total
 
@@ -135,7 +141,7 @@ class Relaxing(RelaxingNetwork):
         assert self.readout is not None and self.readout_bias is not None
         bias = self.readout_bias.to(self.dtype)
         flat = s.flatten(-len(self.shapes[-1])) if len(self.shapes[-1]) > 1 else s
-        return _both(self.readout.up, flat, bias.unsqueeze(-2) if self.chips else bias)[0]
+        return _both(self.readout, self.readout.up, flat, bias.unsqueeze(-2) if self.chips else bias)[0]
 
     def show(self, n: int, s: torch.Tensor) -> torch.Tensor:
         """What other groups see of a state."""
@@ -143,6 +149,11 @@ class Relaxing(RelaxingNetwork):
             return s
         rho = self.functions[n]
         return s if rho.idle and self.dynamics.clip else rho.function(s.clone())
+
+    def _sent(self, n: int, s: torch.Tensor) -> torch.Tensor:
+        """What couplings multiply, in their precision."""
+        seen = self.show(n, s)
+        return seen if self.products is None or seen.is_complex() else seen.to(self.products)
 
 
 def _linear(way, value: torch.Tensor) -> torch.Tensor:
@@ -152,14 +163,16 @@ def _linear(way, value: torch.Tensor) -> torch.Tensor:
     return torch.complex(way(value.real.contiguous()), way(value.imag.contiguous()))
 
 
-def _both(way, value: torch.Tensor, onto: torch.Tensor):
-    """Apply a coupling, which is linear, to the real and imaginary parts of complex states."""
+def _both(coupling: Coupling, way, value: torch.Tensor, onto: torch.Tensor):
+    """Apply a coupling, if it is linear, to the real and imaginary parts of complex states."""
+    if not coupling.linear:
+        return way(value, onto)
     if not value.is_complex():
         if onto.is_complex():
             y, memory = way(value, onto.real)
             return torch.complex(y, onto.imag), memory
         return way(value, onto)
     base = onto if onto.is_complex() else torch.complex(onto, torch.zeros_like(onto))
-    real, memory = way(value.real.contiguous(), base.real)
-    imaginary, _ = way(value.imag.contiguous(), base.imag)
+    real, memory = way(placed(value.real.contiguous()), base.real)
+    imaginary, _ = way(placed(value.imag.contiguous()), base.imag)
     return torch.complex(real, imaginary), memory

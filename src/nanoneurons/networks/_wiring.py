@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -33,6 +33,9 @@ class Wired(nn.Module):
 
     biases: nn.ParameterList
     classes: int
+    products: torch.dtype | None
+    phases: int  # since the network was made, on an accelerator
+    strengths: dict[Any, torch.Tensor]  # nudgings of whole batches
     readout: DenseCoupling | None
     readout_bias: nn.Parameter | None
 
@@ -48,7 +51,8 @@ class Wired(nn.Module):
         self.shapes, self.edges = [tuple(s) for s in shapes], list(edges)
         self.relaxation, self.chips, self.input_range = relaxation, chips, input_range
         self.readout = self.readout_bias = None
-        self.dtype = torch.float32
+        self.dtype, self.products = torch.float32, None
+        self.phases, self.strengths = 0, {}
         self.last = len(self.shapes) - 1
         self.couplings = nn.ModuleList(e.coupling for e in self.edges)
         self._check()

@@ -10,7 +10,8 @@ import torch
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.errors import StudyError
 from nanoneurons.core.random import generator_for
-from nanoneurons.layers.coupling import ConvCoupling, Coupling, DenseCoupling
+from nanoneurons.layers.coupling import Coupling, DenseCoupling
+from nanoneurons.layers.coupling_conv import ConvCoupling, Pooling
 
 from .dynamics import Dynamics, Relaxation
 from .energy_network import Edge, EnergyNetwork
@@ -37,7 +38,7 @@ def build_energy(
     tied: bool = True,
     binary: bool = False,
     padding: int | tuple[int, ...] | None = None,
-    pooling: Literal["max", "mean"] = "max",
+    pooling: Pooling = "max",
     start: Literal["uniform", "glorot"] = "uniform",
     gain: float = 1.0,
     **more: Any,

@@ -49,7 +49,9 @@ class EnergyNetwork(Relaxing):
 
     Attributes:
         biases: digital, one per neuron, or per channel of feature maps.
-        dtype: precision of states and products in phases; weights stay in their own.
+        dtype: precision of states and fields in phases; weights stay in their own.
+        products: precision of states and weights where they are multiplied; None for `dtype`. With half precision here
+            and single precision there, small differences between phases survive.
         generator: stream of the noise of the neurons.
 
     Not modelled: delays, and neurons that differ from each other.
