@@ -180,6 +180,10 @@ class Coupling(_AnalogLayer):
         r"""Weighted sum over pairs and batch of :math:`\partial\Phi/\partial w`, in the shape of the weights."""
         raise NotImplementedError
 
+    def follow(self, pairs: Sequence[Pair], rate: float) -> None:
+        """Add `rate` times `hebbian` to software weights."""
+        self.weight.add_(self.hebbian(pairs).to(self.weight.dtype), alpha=rate)
+
     def hebbian_scale(self, pairs: Sequence[Pair]) -> torch.Tensor:
         r"""The same for `scale`: :math:`\Phi / \alpha`, ``(*chips,)``.
 
@@ -257,9 +261,21 @@ class DenseCoupling(Coupling):
         a, b = self.vectors(contrast([(c, exact[id(a)], b.to(kind)) for c, a, b in pairs]))
         return b.transpose(-2, -1) @ a
 
+    def follow(self, pairs: Sequence[Pair], rate: float) -> None:
+        """Add `rate` times `hebbian` to software weights, without forming it."""
+        a, b = self.vectors(pairs)
+        if a.dtype != self.weight.dtype:
+            super().follow(pairs, rate)
+        elif self.weight.dim() == 2:
+            self.weight.addmm_(b.transpose(-2, -1), a, alpha=rate)
+        else:
+            self.weight.baddbmm_(b.transpose(-2, -1), a, alpha=rate)
+
     def vectors(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors ``(*chips, pairs x batch, in)`` and ``(..., out)``, the latter weighted, that make up `hebbian`."""
         weight = self.weight
+        if len(pairs) > 1 and all(a is pairs[0][1] for _, a, _ in pairs):  # one input, held through all phases
+            pairs = [(1.0, pairs[0][1], sum((c * b for c, _, b in pairs[1:]), pairs[0][0] * pairs[0][2]))]
         sources = [_batched(weight, self._flat(a)) for _, a, _ in pairs]
         targets = [_batched(weight, b if c == 1 else c * b) for c, _, b in pairs]
         if len(pairs) == 1:

@@ -63,20 +63,31 @@ class DescentState(RuleState):
         phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
         return self.rule.final + (1 - self.rule.final) * phase
 
+    @property
+    def plain(self) -> bool:
+        """Whether steps are those of the gradient alone, so that changes need not be kept until the end."""
+        rule = self.rule
+        return rule.optimiser == "sgd" and rule.momentum == 0 and rule.weight_decay == 0
+
     @torch.no_grad()
     def descend(self, generator: torch.Generator) -> None:
         """Follow the gradients in ``.grad``: ordinary optimisers on a value that layers then move by."""
-        if self.optimiser is None:
-            self.optimiser = self._optimiser()
-        factor = self.factor
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["base"] * factor
         held: list[tuple[DeviceLayer, torch.Tensor]] = [
             (layer, layer.weight.detach().clone())
             for layer in self.device_layers
             if layer.fabricated and layer.weight.grad is not None
         ]
-        self.optimiser.step()
+        factor = self.factor
+        if self.plain:
+            for p, rate in self._rated():
+                if p.grad is not None:
+                    p.add_(p.grad, alpha=-rate * factor)
+        else:
+            if self.optimiser is None:
+                self.optimiser = self._optimiser()
+            for group in self.optimiser.param_groups:
+                group["lr"] = group["base"] * factor
+            self.optimiser.step()
         for layer, before in held:  # devices hold these: what was computed is only wanted
             change = layer.weight.detach() - before
             layer.weight.data.copy_(before)
@@ -87,8 +98,8 @@ class DescentState(RuleState):
             p.grad = None
         self.taken += 1
 
-    def _optimiser(self) -> torch.optim.Optimizer:
-        network, rule = self.network, self.rule
+    def _rated(self) -> list[tuple[nn.Parameter, float]]:
+        network = self.network
         rated: list[tuple[nn.Parameter, float]] = []
         for edge, rate in zip(network.edges, self.rates, strict=True):
             rated.append((edge.coupling.weight, rate))
@@ -97,7 +108,11 @@ class DescentState(RuleState):
         rated += zip(network.biases, self.bias_rates, strict=True)
         if network.readout is not None and network.readout_bias is not None:
             rated += [(network.readout.weight, self.readout_rate), (network.readout_bias, self.readout_rate)]
-        groups = [{"params": [p], "lr": rate, "base": rate} for p, rate in rated]
+        return rated
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        rule = self.rule
+        groups = [{"params": [p], "lr": rate, "base": rate} for p, rate in self._rated()]
         if rule.optimiser == "adam":
             return torch.optim.Adam(groups)
         return torch.optim.SGD(groups, lr=rule.lr, momentum=rule.momentum, weight_decay=rule.weight_decay)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from nanoneurons.core.errors import ConvergenceWarning, ParameterError
+from nanoneurons.layers.activation import softmax
 from nanoneurons.layers.coupling import Pair, real_pairs
 from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
 
@@ -113,7 +114,7 @@ def readout_changes(
             continue
         s = network.shown(states)[-1]
         s = s.flatten(-len(network.shapes[-1])) if len(network.shapes[-1]) > 1 else s
-        error = target.to(s.dtype) - torch.softmax(network.outputs(states), -1)
+        error = target.to(s.dtype) - softmax(network.outputs(states))
         for f, a, e in real_pairs(c, s, error):
             weight += f * (e.transpose(-2, -1).to(weight.dtype) @ a.to(weight.dtype))
         bias += _times(c, error.sum(-2)).to(bias.dtype)

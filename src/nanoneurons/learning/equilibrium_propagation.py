@@ -99,6 +99,8 @@ class Descent(DescentState, EquilibriumState):
             coupling = edge.coupling
             if trains and coupling.fabricated and self.rule.optimiser == "sgd":
                 self._send(coupling, lists[k], self.rates[k] * self.factor / batch, generator)
+            elif self.plain and not coupling.fabricated:
+                coupling.follow(lists[k], self.rates[k] * self.factor / batch)
             else:
                 set_gradient(coupling.weight, coupling.hebbian(lists[k]), batch)
         for bias, change in zip(network.biases, ep.bias_changes(network, found), strict=True):
