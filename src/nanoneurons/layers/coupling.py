@@ -36,14 +36,24 @@ def contrast(pairs: Sequence[Pair]) -> list[Pair]:
 
     .. math:: a_1 b_1 - a_0 b_0 = \tfrac12 [(a_1 - a_0)(b_1 + b_0) + (a_1 + a_0)(b_1 - b_0)]
 
-    Pairs of other numbers and coefficients are returned as they are.
+    Pairs of other numbers and coefficients are returned as they are, or as one if all have the same *a*.
     """
     if len(pairs) != 2 or pairs[0][0] != -pairs[1][0]:
-        return list(pairs)
+        return _held(pairs)
     (c, a1, b1), (_, a0, b0) = pairs
     if a1 is a0:
         return [(c, a1, b1 - b0)]
     return [(0.5 * c, a1 - a0, b1 + b0), (0.5 * c, a1 + a0, b1 - b0)]
+
+
+def _held(pairs: Sequence[Pair]) -> list[Pair]:
+    first = pairs[0][1]
+    if len(pairs) < 2 or any(a is not first for _, a, _ in pairs):
+        return list(pairs)
+    total = pairs[0][0] * pairs[0][2]
+    for c, _, b in pairs[1:]:
+        total = total + c * b
+    return [(1.0, first, total)]
 
 
 def real_pairs(c: float | complex, a: torch.Tensor, b: torch.Tensor) -> list[Pair]:
@@ -263,7 +273,7 @@ class DenseCoupling(Coupling):
 
     def follow(self, pairs: Sequence[Pair], rate: float) -> None:
         """Add `rate` times `hebbian` to software weights, without forming it."""
-        a, b = self.vectors(pairs)
+        a, b = self.vectors(contrast(pairs))
         if a.dtype != self.weight.dtype:
             super().follow(pairs, rate)
         elif self.weight.dim() == 2:
@@ -274,8 +284,6 @@ class DenseCoupling(Coupling):
     def vectors(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors ``(*chips, pairs x batch, in)`` and ``(..., out)``, the latter weighted, that make up `hebbian`."""
         weight = self.weight
-        if len(pairs) > 1 and all(a is pairs[0][1] for _, a, _ in pairs):  # one input, held through all phases
-            pairs = [(1.0, pairs[0][1], sum((c * b for c, _, b in pairs[1:]), pairs[0][0] * pairs[0][2]))]
         sources = [_batched(weight, self._flat(a)) for _, a, _ in pairs]
         targets = [_batched(weight, b if c == 1 else c * b) for c, _, b in pairs]
         if len(pairs) == 1:
