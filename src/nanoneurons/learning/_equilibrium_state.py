@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from torch import nn
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.learning import _equilibrium as ep
+from nanoneurons.learning._recorded import Phases, Recorder
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
+from nanoneurons.networks.energy_network import EnergyNetwork
 
 __all__ = ["EquilibriumRule", "EquilibriumState", "RelaxingRule", "RelaxingState"]
 
@@ -131,13 +134,31 @@ class RelaxingState(RuleState):
 
 
 class EquilibriumState(RelaxingState):
-    """Free phase, nudged phases and the changes they suggest; what is made of these, each rule says itself."""
+    """Free phase, nudged phases and the changes they suggest; what is made of these, each rule says itself.
+
+    Attributes:
+        recording: whether an accelerator may record the phases of a mini-batch and replay them.
+    """
 
     rule: EquilibriumRule
 
     def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
         ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
         super().__init__(network, rule)
+        self.recorder = Recorder(network, self._phases)
+        self.recording = True
+
+    def _repeats(self, x: torch.Tensor) -> bool:
+        """Whether all phases do the same operations, on an accelerator, so that they can be recorded."""
+        network = self.network
+        plain = isinstance(network, EnergyNetwork) and not network.dynamics.noise and not network.relaxation.tolerance
+        inside = any(layer.fabricated for layer in self.device_layers)
+        return self.recording and x.is_cuda and self.warned and plain and not inside and self.rule.begin == "zero"
+
+    def _phases(self, x: torch.Tensor, target: torch.Tensor, betas: Sequence[float | complex]) -> Phases:
+        clamped = self.network.clamp(x)
+        free = self.network.relax(clamped).states
+        return clamped, free, self.network.nudge(clamped, free, target, betas)
 
     @abstractmethod
     def apply(
@@ -154,11 +175,15 @@ class EquilibriumState(RelaxingState):
         """Free phase, nudged phases, one change of every weight."""
         network, rule = self.network, self.rule
         target = network.targets(y)
-        clamped = network.clamp(x)
-        free = self.free(clamped, chosen)
-        self.remember(free, chosen)
         wanted = ep.points(rule.estimator, rule.beta, rule.points, generator)
-        nudged = network.nudge(clamped, free, target, [p.beta for p in wanted if p.beta])
+        betas = [p.beta for p in wanted if p.beta]
+        if self._repeats(x):
+            clamped, free, nudged = self.recorder(x, target, betas)
+        else:
+            clamped = network.clamp(x)
+            free = self.free(clamped, chosen)
+            self.remember(free, chosen)
+            nudged = network.nudge(clamped, free, target, betas)
         found = list(zip([p for p in wanted if p.beta], nudged, strict=True))
         found += [(p, free) for p in wanted if not p.beta]
         self.apply(clamped, found, target, generator)

@@ -27,6 +27,7 @@ def fit(
     progress: Callable[[float, str], None] | None = None,
     after_epoch: Callable[[int, dict], None] | None = None,
     prepare: Callable[[RuleState], None] | None = None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> list[dict]:
     """Train a network, all its chips at once, by a rule; cross-entropy loss, where the rule has no cost of its own.
 
@@ -40,6 +41,7 @@ def fit(
         after_epoch: called with the number of the epoch (from 1) and its record, which it may extend.
         prepare: called once with the state of the rule, to change what a rule's parameters cannot say (rates of single
             layers).
+        transform: applied to the inputs of every mini-batch, such as random shifts of images.
 
     Returns:
         One record per epoch: ``epoch``, ``loss`` (mean over batches and chips).
@@ -61,7 +63,8 @@ def fit(
             chosen = order[step * batch : (step + 1) * batch]
             if len(chosen) < 2 and steps > 1:
                 continue  # one left-over sample has no batch statistics
-            total += state.learn(x[chosen], y[chosen], noise, chosen)
+            inputs = x[chosen] if transform is None else transform(x[chosen])
+            total += state.learn(inputs, y[chosen], noise, chosen)
             if progress is not None and (step % 16 == 0 or step == steps - 1):
                 progress((epoch - 1 + (step + 1) / steps) / epochs, f"epoch {epoch}/{epochs}")
         state.end_epoch()
