@@ -9,17 +9,23 @@ from __future__ import annotations
 import cmath
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from nanoneurons.core.errors import ConvergenceWarning, ParameterError
-from nanoneurons.layers.activation import softmax
+from nanoneurons.core.errors import ConvergenceWarning, ParameterError, RefusedError
+from nanoneurons.layers.activation import ACTIVATIONS, softmax
 from nanoneurons.layers.coupling import Pair, real_pairs
 from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
+from nanoneurons.networks.energy_network import EnergyNetwork
 
-__all__ = ["ESTIMATORS", "Point", "bias_changes", "loss_of", "pairs", "points", "readout_changes", "warn_unsettled"]
+__all__ = [
+    "ESTIMATORS", "Point", "bias_changes", "is_noisy", "loss_of", "pairs", "points", "readout_changes",
+    "require_holomorphic", "warn_unsettled", "without_noise",
+]  # fmt: skip
 
 ESTIMATORS = ("one-sided", "random-sign", "centred", "holomorphic")
 
@@ -126,10 +132,62 @@ def loss_of(network: RelaxingNetwork, free: States, target: torch.Tensor) -> tor
     return network.costs(free, target).mean(-1).sum()
 
 
-def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> None:
-    """Warn when a free phase ended before it settled to `tolerance`."""
-    if free.residual is None or free.residual <= tolerance:
+def require_holomorphic(network: RelaxingNetwork) -> None:
+    """Refuse complex nudgings of a network whose equation cannot be continued to complex states.
+
+    Raises:
+        RefusedError: says which part, and what would do.
+    """
+    if not isinstance(network, EnergyNetwork):
+        reason = f"a {type(network).__name__} has no complex states; take the centred estimator"
+        raise RefusedError(f"the holomorphic estimator cannot nudge this network: {reason}")
+    d = network.dynamics
+    kinked = [f.name for f in network.functions if not f.holomorphic]
+    pooled = any(getattr(c, "pool", 1) > 1 and getattr(c, "pooling", "") == "max" for c in network.couplings)
+    clipped = d.clip and (d.setting == "leaky" or d.nudge == "outside" or d.noise > 0)
+    if kinked:
+        known = ", ".join(f.name for f in ACTIVATIONS.values() if f.holomorphic)
+        reason = f"the state function {kinked[0]!r} has a kink; take one of {known}, or the centred estimator"
+    elif pooled:
+        reason = "max-pooling has kinks; pool by the mean, or take the centred estimator"
+    elif network.readout is not None:
+        reason = "the softmax read-out takes real states; take the squared error, or the centred estimator"
+    elif clipped and any(f.bounds for f in network.functions):
+        reason = "clipped states have kinks; make its dynamics with clip=False, or take the centred estimator"
+    else:
         return
+    raise RefusedError(f"the holomorphic estimator cannot nudge this network: {reason}")
+
+
+def is_noisy(network: RelaxingNetwork) -> bool:
+    """Whether states of this network jitter: noise of its neurons, or of reading its devices."""
+    read = any(layer.fabricated and not getattr(layer, "binary", False) for layer in network.device_layers)
+    return read or (isinstance(network, EnergyNetwork) and network.dynamics.noise > 0)
+
+
+@contextmanager
+def without_noise(network: RelaxingNetwork) -> Iterator[None]:
+    """Hold the noise of neurons and of reading back for a while."""
+    layers: list[Any] = [layer for layer in network.device_layers if hasattr(layer, "noisy_reads")]
+    before = [layer.noisy_reads for layer in layers]
+    dynamics = network.dynamics if isinstance(network, EnergyNetwork) else None
+    for layer in layers:
+        layer.noisy_reads = False
+    if isinstance(network, EnergyNetwork):
+        network.dynamics = replace(network.dynamics, noise=0.0)
+    try:
+        yield
+    finally:
+        for layer, noisy in zip(layers, before, strict=True):
+            layer.noisy_reads = noisy
+        if isinstance(network, EnergyNetwork) and dynamics is not None:
+            network.dynamics = dynamics
+
+
+def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> bool:
+    """Warn when a free phase ended before it settled to `tolerance`; returns whether it did."""
+    if free.residual is None or free.residual <= tolerance:
+        return False
     enough = free.enough_steps(tolerance)
     advice = "it does not settle at this rate" if enough is None else f"about {enough} steps would do"
     warnings.warn(
@@ -138,3 +196,4 @@ def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> None
         ConvergenceWarning,
         stacklevel=stacklevel,
     )
+    return True

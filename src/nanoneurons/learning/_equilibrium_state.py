@@ -15,7 +15,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.learning import _equilibrium as ep
 from nanoneurons.learning._recorded import Phases, Recorder
 from nanoneurons.learning._rule import LayerRule, RuleState
-from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
+from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
 from nanoneurons.networks.energy_network import EnergyNetwork
@@ -23,6 +23,7 @@ from nanoneurons.networks.energy_network import EnergyNetwork
 __all__ = ["EquilibriumRule", "EquilibriumState", "RelaxingRule", "RelaxingState"]
 
 _OURS = "choice of this project"
+_WATCH_EVERY = 50  # mini-batches between looks at how well free phases settle
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RelaxingRule(LayerRule):
         choices=("synchronous", "alternating"),
     )  # fmt: skip
     settled: float = param(
-        0.05, doc="movement per step above which the end of a free phase counts as not settled (a warning)",
+        0.05, doc="movement per step, as a share of the step, above which a free phase has not settled (a warning)",
         source=_OURS, low=0.0, high=10.0,
     )  # fmt: skip
     begin: str = param(
@@ -94,43 +95,63 @@ class RelaxingState(RuleState):
         self.rule = rule
         self.chips = network.chips or 1
         self.memory: list[torch.Tensor] | None = None
-        self.warned = False
+        self.seen, self.warned = 0, False
+        if rule.begin == "last" and network.chips is not None:
+            raise RefusedError(
+                "persistent states are kept for one network at a time, not for chips side by side; take begin='zero'"
+            )
 
     def step(self, generator: torch.Generator) -> None:
         """There is no step without phases."""
         raise RefusedError(f"{self.rule.title} finds its own gradients; use learn()")
 
+    @property
+    def due(self) -> bool:
+        """Whether the next free phase is one to look at: has it settled?"""
+        return not self.warned and self.seen % _WATCH_EVERY == 0
+
     def free(self, clamped: Clamped, chosen: torch.Tensor, steps: int | None = None) -> States:
-        """A free phase; warns, once, when it has not settled."""
+        """A free phase; warns, once, when it has not settled. Looks at the first mini-batch and at every 50th."""
         begin = self._remembered(chosen)
-        free = self.network.relax(clamped, begin, steps=steps, measure=not self.warned)
-        if not self.warned:
-            ep.warn_unsettled(free, self.rule.settled, stacklevel=5)
-            self.warned = True
+        watched = self.due
+        noisy = watched and ep.is_noisy(self.network)
+        self.seen += 1
+        free = self.network.relax(clamped, begin, steps=steps, measure=watched and not noisy)
+        if watched:
+            self._judge(clamped, begin, steps, free, noisy)
         return free.states
 
+    def _judge(self, clamped: Clamped, begin: States | None, steps: int | None, free: Relaxed, noisy: bool) -> None:
+        """Noise is no movement, so a noisy phase is judged by one without."""
+        network = self.network
+        if noisy:
+            with ep.without_noise(network):
+                free = network.relax(clamped, begin, steps=steps, measure=True)
+        step = getattr(getattr(network, "dynamics", None), "step", 1.0)
+        self.warned = ep.warn_unsettled(free, self.rule.settled * step, stacklevel=6)
+
     def _remembered(self, chosen: torch.Tensor) -> States | None:
-        if self.rule.begin == "zero":
+        """Last free states of these samples, zero for those not seen yet; None where phases begin with zero."""
+        if self.rule.begin == "zero" or self.memory is None:
             return None
-        if self.memory is None:
-            return None
-        need = int(chosen.max()) + 1
-        return None if need > self.memory[0].shape[0] else [m[chosen] for m in self.memory]
+        _make_room(self.memory, int(chosen.max()) + 1)
+        return [m[chosen] for m in self.memory]
 
     def remember(self, states: States, chosen: torch.Tensor) -> None:
         """Keep free states for the next time these samples come, where the rule wants them."""
         if self.rule.begin == "zero":
             return
-        if self.network.chips is not None:
-            raise RefusedError("persistent states are kept for one network at a time, not for chips side by side")
-        need = int(chosen.max()) + 1
-        if self.memory is None or self.memory[0].shape[0] < need:
-            old = self.memory
-            self.memory = [s.new_zeros((need, *s.shape[1:])) for s in states]
-            for m, o in zip(self.memory, old or [], strict=False):
-                m[: len(o)] = o
+        if self.memory is None:
+            self.memory = [s.new_zeros((0, *s.shape[1:])) for s in states]
+            _make_room(self.memory, int(chosen.max()) + 1)
         for m, s in zip(self.memory, states, strict=True):
             m[chosen] = s
+
+
+def _make_room(memory: list[torch.Tensor], need: int) -> None:
+    for k, m in enumerate(memory):
+        if need > len(m):
+            memory[k] = torch.cat([m, m.new_zeros((need - len(m), *m.shape[1:]))])
 
 
 class EquilibriumState(RelaxingState):
@@ -145,6 +166,8 @@ class EquilibriumState(RelaxingState):
     def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
         ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
         super().__init__(network, rule)
+        if rule.estimator == "holomorphic" and rule.points > 2:
+            ep.require_holomorphic(network)
         self.recorder = Recorder(network, self._phases)
         self.recording = True
 
@@ -153,7 +176,7 @@ class EquilibriumState(RelaxingState):
         network = self.network
         plain = isinstance(network, EnergyNetwork) and not network.dynamics.noise and not network.relaxation.tolerance
         inside = any(layer.fabricated for layer in self.device_layers)
-        return self.recording and x.is_cuda and self.warned and plain and not inside and self.rule.begin == "zero"
+        return self.recording and x.is_cuda and not self.due and plain and not inside and self.rule.begin == "zero"
 
     def _phases(self, x: torch.Tensor, target: torch.Tensor, betas: Sequence[float | complex]) -> Phases:
         clamped = self.network.clamp(x)
@@ -178,6 +201,7 @@ class EquilibriumState(RelaxingState):
         wanted = ep.points(rule.estimator, rule.beta, rule.points, generator)
         betas = [p.beta for p in wanted if p.beta]
         if self._repeats(x):
+            self.seen += 1
             clamped, free, nudged = self.recorder(x, target, betas)
         else:
             clamped = network.clamp(x)

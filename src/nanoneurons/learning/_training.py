@@ -47,8 +47,12 @@ def fit(
         One record per epoch: ``epoch``, ``loss`` (mean over batches and chips).
 
     Raises:
-        DivergedError: the loss became NaN or infinite.
+        DivergedError: the loss, or a state of a network that relaxes, became NaN or infinite.
+        ParameterError: inputs that a network which checks them refuses.
     """
+    check = getattr(network, "check_input", None)
+    if check is not None:
+        check(x)
     steps = max(1, -(-len(x) // batch))
     state = rule.start(network, steps, epochs)
     if prepare is not None:

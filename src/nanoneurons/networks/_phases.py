@@ -158,7 +158,13 @@ class RelaxingNetwork(Wired):
     # -- phases ---------------------------------------------------------------------------------------
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of the classes after a free phase from zero."""
+        """Scores of the classes after a free phase from zero.
+
+        Raises:
+            ParameterError: inputs of a wrong shape, or that are not numbers.
+            DivergedError: states that are no longer numbers.
+        """
+        self.check_input(x, ranged=False)
         return self.outputs(self.relax(x).states)
 
     def start(self, clamped: Clamped, value: float = 0.0) -> States:

@@ -133,8 +133,8 @@ class Wired(nn.Module):
 
     # -- inputs and outputs ---------------------------------------------------------------------------
 
-    def check_input(self, x: torch.Tensor) -> None:
-        """Refuse inputs that are not numbers, or of the wrong shape or range.
+    def check_input(self, x: torch.Tensor, ranged: bool = True) -> None:
+        """Refuse inputs that are not numbers, of the wrong shape or, before training, out of range.
 
         Raises:
             ParameterError: says what is wrong and what would do.
@@ -146,7 +146,7 @@ class Wired(nn.Module):
         low, high = (float(v) for v in torch.aminmax(x))
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ParameterError("inputs hold NaN or infinite numbers")
-        if self.input_range is not None and (low < self.input_range[0] or high > self.input_range[1]):
+        if ranged and self.input_range is not None and (low < self.input_range[0] or high > self.input_range[1]):
             raise ParameterError(
                 f"inputs run from {low:.3g} to {high:.3g}, outside of {self.input_range[0]:g} to "
                 f"{self.input_range[1]:g}; scale them, or make the network with another input_range"
