@@ -109,19 +109,6 @@ def test_states_stay_within_bounds_however_they_are_pushed():
             assert 0 <= float(state.min()) <= float(state.max()) <= 1
 
 
-@torch.no_grad()
-def test_noise_has_the_declared_size_and_belongs_to_the_seed():
-    """A network that never moves by itself: states are a random walk's first step."""
-    made = network(Dynamics(setting="leaky", activation="linear", step=1e-9, noise=0.04, clip=False), spec="9-4000-3")
-    x, s = begin(made, batch=20)
-    moved = made.relax(x, s, steps=1).states[0] - s[0]
-    assert float(moved.std()) == pytest.approx(0.04, rel=0.02)
-    assert float(moved.mean()) == pytest.approx(0, abs=5 * 0.04 / 80000**0.5)
-    again = network(made.dynamics, spec="9-4000-3")
-    assert torch.equal(again.relax(x, s, steps=1).states[0] - s[0], moved)
-    assert not torch.equal(again.relax(x, s, steps=1).states[0] - s[0], moved)
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [

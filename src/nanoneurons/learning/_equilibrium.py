@@ -144,14 +144,12 @@ def require_holomorphic(network: RelaxingNetwork) -> None:
     d = network.dynamics
     kinked = [f.name for f in network.functions if not f.holomorphic]
     pooled = any(getattr(c, "pool", 1) > 1 and getattr(c, "pooling", "") == "max" for c in network.couplings)
-    clipped = d.clip and (d.setting == "leaky" or d.nudge == "outside" or d.noise > 0)
+    clipped = d.clip and (d.setting == "leaky" or (d.nudge == "outside" and network.readout is None))
     if kinked:
         known = ", ".join(f.name for f in ACTIVATIONS.values() if f.holomorphic)
         reason = f"the state function {kinked[0]!r} has a kink; take one of {known}, or the centred estimator"
     elif pooled:
         reason = "max-pooling has kinks; pool by the mean, or take the centred estimator"
-    elif network.readout is not None:
-        reason = "the softmax read-out takes real states; take the squared error, or the centred estimator"
     elif clipped and any(f.bounds for f in network.functions):
         reason = "clipped states have kinks; make its dynamics with clip=False, or take the centred estimator"
     else:
