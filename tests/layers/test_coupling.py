@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from nanoneurons import circuits, devices
 from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.random import generator_for
-from nanoneurons.layers.coupling import ConvCoupling, DenseCoupling
+from nanoneurons.layers.coupling import DenseCoupling
+from nanoneurons.layers.coupling_conv import ConvCoupling
 
 
 def random(generator, *shape):
@@ -199,5 +200,5 @@ def test_what_cannot_work_is_refused():
         ConvCoupling(1, 2, 3).target_shape((3, 8, 8))
     pooled = ConvCoupling(1, 2, 3, 1, 2)
     pooled.prepare()
-    with pytest.raises(RefusedError, match="winners"):
+    with pytest.raises(RefusedError, match=r"call up\(\) first"):
         pooled.down(torch.rand(1, 2, 4, 4), None, torch.zeros(1, 1, 8, 8))
