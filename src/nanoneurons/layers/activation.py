@@ -24,6 +24,7 @@ class Activation:
         function: :math:`\sigma(x)`; may overwrite its argument when no gradient is wanted.
         slope: :math:`\sigma'(x)`, or what stands for it where there is none.
         bounds: least and largest value, None for a function without bounds.
+        flat: whether the slope is 1 everywhere within the bounds.
         idle: whether :math:`\sigma(x) = x` within the bounds, so that states kept there need no function.
         holomorphic: whether it can be continued to complex states.
         scale, shift, base: :math:`\sigma(x) = \mathrm{base}(\mathrm{scale}\,x + \mathrm{shift})`; *base* may
@@ -36,6 +37,7 @@ class Activation:
     slope: Function
     bounds: tuple[float, float] | None
     idle: bool = False
+    flat: bool = False
     holomorphic: bool = False
     scale: float = 1.0
     shift: float = 0.0
@@ -109,7 +111,8 @@ ACTIVATIONS: dict[str, Activation] = {
     a.name: a
     for a in (
         Activation(
-            "hard-sigmoid", "min(max(x, 0), 1)", _clip, _inside, (0.0, 1.0), idle=True, base=lambda x: x.clamp_(0, 1)
+            "hard-sigmoid", "min(max(x, 0), 1)", _clip, _inside, (0.0, 1.0), flat=True, idle=True,
+            base=lambda x: x.clamp_(0, 1),
         ),
         Activation(
             "half-hard-sigmoid", "min(max(x/2, 0), 1)", _half_clip, lambda x: 0.5 * _inside(0.5 * x), (0.0, 1.0),
@@ -125,7 +128,8 @@ ACTIVATIONS: dict[str, Activation] = {
             "soft-clip", "x/2 S(x) + (1 - x/2) S(x - 2), S the logistic function", _soft_clip, _soft_clip_slope, None,
             holomorphic=True, base=_soft_clip,
         ),
-        Activation("step", "1 if x >= 1/2 else 0", _step, torch.ones_like, (0.0, 1.0), base=lambda x: x.ge_(0.5)),
+        Activation("step", "1 if x >= 1/2 else 0", _step, torch.ones_like, (0.0, 1.0), flat=True,
+                   base=lambda x: x.ge_(0.5)),
         Activation("linear", "x", lambda x: x, torch.ones_like, None, idle=True, holomorphic=True, base=lambda x: x),
     )
 }  # fmt: skip

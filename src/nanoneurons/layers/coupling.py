@@ -194,6 +194,10 @@ class Coupling(_AnalogLayer):
         """Add `rate` times `hebbian` to software weights."""
         self.weight.add_(self.hebbian(pairs).to(self.weight.dtype), alpha=rate)
 
+    def accumulate(self, total: torch.Tensor, pairs: Sequence[Pair], keep: float, gain: float) -> None:
+        """``total = keep total + gain hebbian(pairs)``, in place; `total` in the shape of the weights."""
+        total.mul_(keep).add_(self.hebbian(pairs).to(total.dtype), alpha=gain)
+
     def hebbian_scale(self, pairs: Sequence[Pair]) -> torch.Tensor:
         r"""The same for `scale`: :math:`\Phi / \alpha`, ``(*chips,)``.
 
@@ -273,13 +277,17 @@ class DenseCoupling(Coupling):
 
     def follow(self, pairs: Sequence[Pair], rate: float) -> None:
         """Add `rate` times `hebbian` to software weights, without forming it."""
+        self.accumulate(self.weight, pairs, 1.0, rate)
+
+    def accumulate(self, total: torch.Tensor, pairs: Sequence[Pair], keep: float, gain: float) -> None:
+        """``total = keep total + gain hebbian(pairs)``, in place and without another matrix of its size."""
         a, b = self.vectors(contrast(pairs))
-        if a.dtype != self.weight.dtype:
-            super().follow(pairs, rate)
-        elif self.weight.dim() == 2:
-            self.weight.addmm_(b.transpose(-2, -1), a, alpha=rate)
+        if a.dtype != total.dtype:
+            super().accumulate(total, pairs, keep, gain)
+        elif total.dim() == 2:
+            total.addmm_(b.transpose(-2, -1), a, beta=keep, alpha=gain)
         else:
-            self.weight.baddbmm_(b.transpose(-2, -1), a, alpha=rate)
+            total.baddbmm_(b.transpose(-2, -1), a, beta=keep, alpha=gain)
 
     def vectors(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors ``(*chips, pairs x batch, in)`` and ``(..., out)``, the latter weighted, that make up `hebbian`."""

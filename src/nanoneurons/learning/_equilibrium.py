@@ -23,8 +23,8 @@ from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, Stat
 from nanoneurons.networks.energy_network import EnergyNetwork
 
 __all__ = [
-    "ESTIMATORS", "Point", "bias_changes", "is_noisy", "loss_of", "pairs", "points", "readout_changes",
-    "require_holomorphic", "warn_unsettled", "without_noise",
+    "ESTIMATORS", "Point", "bias_changes", "is_noisy", "loss_of", "pairs", "points", "random_sign",
+    "readout_changes", "require_holomorphic", "warn_unsettled", "without_noise",
 ]  # fmt: skip
 
 ESTIMATORS = ("one-sided", "random-sign", "centred", "holomorphic")
@@ -32,10 +32,15 @@ ESTIMATORS = ("one-sided", "random-sign", "centred", "holomorphic")
 
 @dataclass(frozen=True)
 class Point:
-    """One nudging and the weight of the states it leads to; a `beta` of 0 is the free phase."""
+    """One nudging and the weight of the states it leads to; a `beta` of 0 is the free phase.
+
+    Attributes:
+        signs: of beta and weight for every chip, ``(chips, 1, 1)``; None for plus.
+    """
 
     beta: float | complex
     weight: float | complex
+    signs: torch.Tensor | None = None
 
 
 def points(estimator: str, beta: float, count: int = 2, generator: torch.Generator | None = None) -> list[Point]:
@@ -56,7 +61,7 @@ def points(estimator: str, beta: float, count: int = 2, generator: torch.Generat
     if estimator == "random-sign":
         if generator is None:
             raise ParameterError("the random-sign estimator needs a generator")
-        beta = beta if bool(torch.rand((), generator=generator) < 0.5) else -beta
+        beta = random_sign(generator) * beta
     if estimator in ("one-sided", "random-sign"):
         return [Point(beta, 1 / beta), Point(0.0, -1 / beta)]
     if estimator == "centred":
@@ -74,13 +79,19 @@ def points(estimator: str, beta: float, count: int = 2, generator: torch.Generat
     return found
 
 
+def random_sign(generator: torch.Generator) -> float:
+    """A fair +1 or -1."""
+    return 1.0 if bool(torch.rand((), generator=generator) < 0.5) else -1.0
+
+
 def pairs(network: RelaxingNetwork, clamped: Clamped, found: Sequence[tuple[Point, States]]) -> list[list[Pair]]:
     """For every coupling the weighted pairs of states whose correlations make up the estimate; real if it is linear."""
     lists: list[list[Pair]] = [[] for _ in network.edges]
     for point, states in found:
         seen = [clamped.x, *network.shown(states)]
         for k, e in enumerate(network.edges):
-            pair = point.weight, seen[e.source], seen[e.target]
+            shown = seen[e.target] if point.signs is None else point.signs * seen[e.target]
+            pair = point.weight, seen[e.source], shown
             lists[k] += real_pairs(*pair) if e.coupling.linear else [pair]
     return lists
 
@@ -89,13 +100,15 @@ def bias_changes(network: RelaxingNetwork, found: Sequence[tuple[Point, States]]
     """The estimate for every bias, summed over the batch."""
     changes: list[torch.Tensor] = []
     shown = [(point.weight, network.shown(states)) for point, states in found]
+    signs = found[0][0].signs
     opposite = len(found) == 2 and found[0][0].weight == -found[1][0].weight
     for n, bias in enumerate(network.biases):
         total = torch.zeros_like(bias)
         terms = [(shown[0][0], shown[0][1][n] - shown[1][1][n])] if opposite else [(c, seen[n]) for c, seen in shown]
         for c, s in terms:  # differences first: sums over batch and positions are large against them
             axis = [0, 2, 3] if len(network.shapes[n + 1]) == 3 else [0 if network.chips is None else 1]
-            total += _times(c, s.sum(axis, dtype=None if s.is_complex() else total.dtype))
+            value = _times(c, s.sum(axis, dtype=None if s.is_complex() else total.dtype))
+            total += value if signs is None else signs.view(-1, 1) * value
         changes.append(total)
     return changes
 

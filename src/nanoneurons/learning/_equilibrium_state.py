@@ -85,6 +85,7 @@ class RelaxingState(RuleState):
 
     Attributes:
         memory: last free states of every sample, where free phases begin with them (persistent particles).
+        streams: random numbers of every chip, where chips are seeds side by side.
     """
 
     network: RelaxingNetwork
@@ -95,11 +96,30 @@ class RelaxingState(RuleState):
         self.rule = rule
         self.chips = network.chips or 1
         self.memory: list[torch.Tensor] | None = None
+        self.streams: list[torch.Generator] | None = None
         self.seen, self.warned = 0, False
         if rule.begin == "last" and network.chips is not None:
             raise RefusedError(
                 "persistent states are kept for one network at a time, not for chips side by side; take begin='zero'"
             )
+
+    def together(self, streams: list[torch.Generator]) -> None:
+        """Train the chips as so many seeds side by side: each then learns, up to rounding, as it would alone.
+
+        Raises:
+            RefusedError: not as many chips as seeds; or devices, neuron noise or a tolerance, which chips share.
+        """
+        network = self.network
+        if network.chips != len(streams):
+            raise RefusedError(f"{len(streams)} seeds side by side need as many chips, not {network.chips}")
+        plain = isinstance(network, EnergyNetwork) and not network.dynamics.noise and not network.relaxation.tolerance
+        if not plain or any(layer.fabricated for layer in self.device_layers):
+            raise RefusedError("seeds side by side need a software network without neuron noise and without tolerance")
+        self.streams = streams
+
+    def finish(self) -> None:
+        """Nudge all chips alike again."""
+        self.network.signs = None
 
     def step(self, generator: torch.Generator) -> None:
         """There is no step without phases."""
@@ -198,7 +218,7 @@ class EquilibriumState(RelaxingState):
         """Free phase, nudged phases, one change of every weight."""
         network, rule = self.network, self.rule
         target = network.targets(y)
-        wanted = ep.points(rule.estimator, rule.beta, rule.points, generator)
+        wanted = self._each_its_sign() or ep.points(rule.estimator, rule.beta, rule.points, generator)
         betas = [p.beta for p in wanted if p.beta]
         if self._repeats(x):
             self.seen += 1
@@ -212,3 +232,14 @@ class EquilibriumState(RelaxingState):
         found += [(p, free) for p in wanted if not p.beta]
         self.apply(clamped, found, target, generator)
         return ep.loss_of(network, free, target)
+
+    def _each_its_sign(self) -> list[ep.Point] | None:
+        """Points of nudgings with a random sign for every chip, where chips are seeds side by side."""
+        network, beta = self.network, self.rule.beta
+        if self.streams is None or self.rule.estimator != "random-sign":
+            return None
+        signs = torch.tensor([ep.random_sign(s) for s in self.streams], dtype=network.dtype).view(-1, 1, 1)
+        if network.signs is None:
+            network.signs = signs.to(network.biases[0].device)
+        network.signs.copy_(signs)  # in place: phases that were recorded read it there
+        return [ep.Point(beta, 1 / beta, network.signs), ep.Point(0.0, -1 / beta, network.signs)]

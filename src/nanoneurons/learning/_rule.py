@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from nanoneurons import networks
 from nanoneurons.circuits import Circuit
+from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
 
@@ -120,6 +121,14 @@ class RuleState(ABC):
         loss.backward()
         self.step(generator)
         return loss.detach()
+
+    def together(self, streams: list[torch.Generator]) -> None:
+        """Train the chips as so many seeds side by side, each with random numbers from its own stream.
+
+        Raises:
+            RefusedError: the rule cannot; the base never can.
+        """
+        raise RefusedError("this rule trains one seed at a time; give `fit` one number as its seed")
 
     def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
         """Advance schedules; the base has none."""

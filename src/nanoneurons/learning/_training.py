@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ def fit(
     *,
     epochs: int,
     batch: int,
-    seed: int,
+    seed: int | Sequence[int],
     progress: Callable[[float, str], None] | None = None,
     after_epoch: Callable[[int, dict], None] | None = None,
     prepare: Callable[[RuleState], None] | None = None,
@@ -32,7 +32,9 @@ def fit(
     """Train a network, all its chips at once, by a rule; cross-entropy loss, where the rule has no cost of its own.
 
     Every chip sees the same mini-batches, in an order that belongs to `seed` and the epoch. The loss is
-    summed over chips, so that each chip learns exactly as it would alone.
+    summed over chips, so that each chip learns exactly as it would alone. With one seed per chip, every chip sees
+    the mini-batches of its own seed and draws its own random numbers: so many runs side by side, each the same as
+    alone up to rounding (rules of equilibrium propagation on software networks only).
 
     Args:
         x: inputs ``(samples, *shape)``.
@@ -54,21 +56,26 @@ def fit(
     if check is not None:
         check(x)
     steps = max(1, -(-len(x) // batch))
+    seeds = [seed] if isinstance(seed, int) else list(seed)
     state = rule.start(network, steps, epochs)
     if prepare is not None:
         prepare(state)
-    noise = generator_for(seed, "rule")
+    noise = [generator_for(s, "rule") for s in seeds]
+    if not isinstance(seed, int):
+        state.together(noise)
+        x = x.flatten(1)
     history: list[dict] = []
     for epoch in range(1, epochs + 1):
         network.train()
-        order = torch.randperm(len(x), generator=generator_for(seed, "order", epoch)).to(x.device)
+        orders = [torch.randperm(len(x), generator=generator_for(s, "order", epoch)) for s in seeds]
+        order = (orders[0] if isinstance(seed, int) else torch.stack(orders)).to(x.device)
         total = torch.zeros((), device=x.device)
         for step in range(steps):
-            chosen = order[step * batch : (step + 1) * batch]
-            if len(chosen) < 2 and steps > 1:
+            chosen = order[..., step * batch : (step + 1) * batch]
+            if chosen.shape[-1] < 2 and steps > 1:
                 continue  # one left-over sample has no batch statistics
             inputs = x[chosen] if transform is None else transform(x[chosen])
-            total += state.learn(inputs, y[chosen], noise, chosen)
+            total += state.learn(inputs, y[chosen], noise[0], chosen)
             if progress is not None and (step % 16 == 0 or step == steps - 1):
                 progress((epoch - 1 + (step + 1) / steps) / epochs, f"epoch {epoch}/{epochs}")
         state.end_epoch()

@@ -123,7 +123,7 @@ class DensePhase:
             if outside:
                 self._nudge(group, 1.0)
         else:
-            if n != self.network.last and not (rho.idle and d.clip):
+            if n != self.network.last and not (rho.flat and d.clip):
                 new.mul_(rho.slope(group.now.clone()))
             if nudged:
                 self._nudge(group, 1.0)

@@ -114,14 +114,20 @@ class RelaxingNetwork(Wired):
         dtype: precision of states and fields in phases; weights stay in their own.
         products: precision of states and weights where they are multiplied; None for `dtype`. With half precision here
             and single precision there, small differences between phases survive.
+        begin: value of every state at the start of a free phase.
+        signs: of the nudging of every chip, ``(chips, 1, 1)``; None for plus.
         groups: sets of groups that share no coupling and so can move together, in the order in which they do.
     """
+
+    begin: float = 0.0
+    signs: torch.Tensor | None = None
 
     # -- what a network says ----------------------------------------------------------------------------
 
     @abstractmethod
     def clamp(self, x: torch.Tensor) -> Clamped:
-        """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come."""
+        """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come; networks with
+        chips may take ``(chips, batch, features)``, samples of its own for every chip."""
 
     @abstractmethod
     def _begin(self, states: States) -> Any:
@@ -145,7 +151,7 @@ class RelaxingNetwork(Wired):
 
     @abstractmethod
     def targets(self, labels: torch.Tensor) -> torch.Tensor:
-        """Wanted outputs ``(batch, outputs)`` of labels."""
+        """Wanted outputs ``(*chips, batch, outputs)`` of labels ``(*chips, batch)``."""
 
     @abstractmethod
     def costs(self, states: States, target: torch.Tensor) -> torch.Tensor:
@@ -158,7 +164,7 @@ class RelaxingNetwork(Wired):
     # -- phases ---------------------------------------------------------------------------------------
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of the classes after a free phase from zero.
+        """Scores of the classes after a free phase.
 
         Raises:
             ParameterError: inputs of a wrong shape, or that are not numbers.
@@ -167,10 +173,10 @@ class RelaxingNetwork(Wired):
         self.check_input(x, ranged=False)
         return self.outputs(self.relax(x).states)
 
-    def start(self, clamped: Clamped, value: float = 0.0) -> States:
-        """States that a free phase starts from, all `value`."""
+    def start(self, clamped: Clamped) -> States:
+        """States that a free phase starts from, all `begin`."""
         lead = (clamped.batch,) if self.chips is None else (self.chips, clamped.batch)
-        place = clamped.x.device
+        value, place = self.begin, clamped.x.device
         full = [torch.full((*lead, *shape), value, dtype=self.dtype, device=place) for shape in self.shapes[1:]]
         return [placed(s) for s in full]
 
@@ -189,9 +195,9 @@ class RelaxingNetwork(Wired):
 
         Args:
             x: inputs, or what `clamp` made of them.
-            states: to start from; zeros when not given.
+            states: to start from; those of `start` when not given.
             beta: nudging; 0 for a free phase. A tensor ``(batch, 1)`` nudges every sample by its own.
-            target: wanted outputs ``(batch, outputs)`` (one-hot for classes), needed when nudged.
+            target: wanted outputs ``(*chips, batch, outputs)`` (one-hot for classes), needed when nudged.
             steps, tolerance: those of `relaxation` when not given (a tolerance in free phases only).
             measure: whether to measure the residual even without a tolerance.
 
@@ -257,9 +263,10 @@ class RelaxingNetwork(Wired):
             return torch.cat([x] * count, axis) if full else x
 
         fields = [None if f is None else stack(f, n) for n, f in enumerate(clamped.fields)]
-        wide = Clamped(torch.cat([clamped.x] * count), fields, batch * count, count)
+        x = clamped.x
+        wide = Clamped(torch.cat([x] * count, x.dim() - len(self.shapes[0]) - 1), fields, batch * count, count)
         begin = [stack(s, n + 1) for n, s in enumerate(states)]
-        found = self.relax(wide, begin, beta=beta, target=torch.cat([target] * count), steps=steps)
+        found = self.relax(wide, begin, beta=beta, target=torch.cat([target] * count, -2), steps=steps)
         parts = [s.split(batch, axis) for s in found.states]
         return [[p[k] for p in parts] for k in range(count)]
 

@@ -35,10 +35,15 @@ class Relaxing(RelaxingNetwork):
     streams: dict[str, torch.Generator]
 
     def clamp(self, x: torch.Tensor) -> Clamped:
-        """Put a mini-batch ``(batch, *shape)`` at the input and fix the weights of the phases to come."""
+        """Put a mini-batch at the input and fix the weights of the phases to come.
+
+        Args:
+            x: ``(batch, *shape)``; with chips also ``(chips, batch, features)``, samples of its own for every chip.
+        """
         shape = self.shapes[0]
         kind = self.products or self.dtype
-        x = placed((x.reshape(len(x), *shape) if x.shape[1:] != shape else x).to(kind))
+        own = self.chips is not None and x.dim() == 3 and (x.shape[0], *x.shape[2:]) == (self.chips, *shape)
+        x = placed((x if own or x.shape[1:] == shape else x.reshape(len(x), *shape)).to(kind))
         for coupling in self.couplings:
             coupling.prepare(kind)  # type: ignore[operator]
         if self.readout is not None:
@@ -51,7 +56,7 @@ class Relaxing(RelaxingNetwork):
                 if self.edges[k].source == 0:
                     total = self.edges[k].coupling.up(x, total)[0]
             fields.append(total)
-        return Clamped(x, fields, len(x))
+        return Clamped(x, fields, x.shape[1] if own else len(x))
 
     def _quick(self, clamped: Clamped, states: States, beta, target) -> DensePhase | None:
         return DensePhase(self, clamped, states, beta, target) if suits(self, states) else None
@@ -118,7 +123,7 @@ class Relaxing(RelaxingNetwork):
             if d.step != 1:
                 value = s + d.step * (value - s)
         else:
-            slope = None if n == self.last or (rho.idle and d.clip) else rho.slope(s)
+            slope = None if n == self.last or (rho.flat and d.clip) else rho.slope(s)
             drive = total if slope is None else total * slope
             if force is not None:
                 drive = drive + force
@@ -132,6 +137,7 @@ class Relaxing(RelaxingNetwork):
     def force(self, s: torch.Tensor, beta, target: torch.Tensor) -> torch.Tensor:
         """What nudging adds to the field of the last group."""
         target = target.to(s.dtype)
+        beta = beta if self.signs is None else beta * self.signs
         if self.readout is None:
             return (self.dynamics.force * beta) * (target - s)
         error = beta * (target - softmax(self._logits(s)))

@@ -121,6 +121,18 @@ class Wired(nn.Module):
                 if id(p) not in held:
                     p.copy_(q.expand(p.shape))
 
+    @torch.no_grad()
+    def gather(self, singles: Sequence[Self]) -> None:
+        """Give every chip of this software network the parameters of one network of the same layout.
+
+        Raises:
+            ParameterError: not as many networks as chips.
+        """
+        if self.chips != len(singles):
+            raise ParameterError(f"{len(singles)} networks do not fill {self.chips} chips; give one for each")
+        for mine, *theirs in zip(self.parameters(), *(n.parameters() for n in singles), strict=True):
+            mine.copy_(torch.stack(theirs))
+
     def refresh(self, generator: torch.Generator | None = None) -> None:
         """Read every coupling's devices anew."""
         for layer in self.device_layers:

@@ -33,6 +33,7 @@ class Dynamics:
         nudge: whether the prototypical setting nudges ``"inside"`` or ``"outside"`` of :math:`\sigma`.
         force: f; 1 for the cost :math:`\frac12|d - s|^2`, 2 for :math:`|d - s|^2`.
         clip: whether states are kept within the bounds of the state function where these do not do so themselves.
+        begin: value of every state at the start of a free phase.
         noise: standard deviation of the Gaussian noise in the field h of every neuron, drawn anew at every step; real,
             for complex states too.
         common_noise: whether the samples of a mini-batch meet the same noise, as in the program of Laborieux and Zenke
@@ -53,6 +54,7 @@ class Dynamics:
     clip: bool = True
     noise: float = 0.0
     common_noise: bool = False
+    begin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.setting not in ("prototypical", "leaky"):
@@ -65,6 +67,8 @@ class Dynamics:
             raise ParameterError(f"force must be a positive number, not {self.force!r}")
         if not (self.noise >= 0 and math.isfinite(self.noise)):
             raise ParameterError(f"noise must be 0 or above, not {self.noise!r}")
+        if not math.isfinite(self.begin):
+            raise ParameterError(f"begin must be a number, not {self.begin!r}")
         activation(self.activation)
         if self.output != "same":
             activation(self.output)

@@ -75,6 +75,7 @@ class EnergyNetwork(Relaxing):
     ) -> None:
         super().__init__(shapes, edges, relaxation, chips, input_range)
         self.dynamics, self.cost = dynamics, cost
+        self.begin = dynamics.begin
         self.generator = generator_for(seed, "neuron noise")
         self.streams = {}
         rho = activation(dynamics.activation)
@@ -117,11 +118,11 @@ class EnergyNetwork(Relaxing):
         return y if self.classes == y.shape[-1] else y.unflatten(-1, (self.classes, -1)).mean(-1)
 
     def targets(self, labels: torch.Tensor) -> torch.Tensor:
-        """One-hot targets ``(batch, outputs)`` of labels; replicated where the outputs are."""
-        hot = torch.zeros(len(labels), self.classes, dtype=self.dtype, device=labels.device)
-        hot.scatter_(1, labels.unsqueeze(1), 1.0)
+        """One-hot targets ``(*chips, batch, outputs)`` of labels; replicated where the outputs are."""
+        hot = torch.zeros(*labels.shape, self.classes, dtype=self.dtype, device=labels.device)
+        hot.scatter_(-1, labels.unsqueeze(-1), 1.0)
         copies = 1 if self.readout is not None else math.prod(self.shapes[-1]) // self.classes
-        return hot if copies == 1 else hot.repeat_interleave(copies, 1)
+        return hot if copies == 1 else hot.repeat_interleave(copies, -1)
 
     def costs(self, states: States, target: torch.Tensor) -> torch.Tensor:
         """Cost of every sample whose gradient nudging is, ``(*chips, batch)``; of states, not of what they show."""
