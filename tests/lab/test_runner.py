@@ -35,6 +35,11 @@ JOBS = textwrap.dedent(
         with (Path(folder) / "calls.txt").open("a") as log:
             log.write(job + "\\n")
         progress(0.5, "half")
+        if job == "restless":
+            import warnings
+            from nanoneurons.core.errors import ConvergenceWarning
+            for steps in (50, 50, 80):
+                warnings.warn(f"about {steps} steps would do", ConvergenceWarning)
         if job == "refused":
             raise RefusedError("no such pair; use another")
         if job == "bug":
@@ -195,3 +200,12 @@ def test_read_rows_says_what_is_wrong(tmp_path):
     (tmp_path / "rows.json").write_text(json.dumps({"kind": "diary"}))
     with pytest.raises(StoreError, match="not a result"):
         read_rows(Path(tmp_path))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_warnings_of_jobs_come_back_with_their_results(draw, tmp_path, workers):
+    """Also from worker processes, also when the run is resumed; quiet jobs have none."""
+    for _ in range(2):
+        done = run_jobs([["restless", "calm"]], draw, {"seed": 1}, tmp_path / f"out{workers}", workers=workers)
+        assert done["restless"]["result"]["warnings"] == ["about 50 steps would do", "about 80 steps would do"]
+        assert "warnings" not in done["calm"]["result"]

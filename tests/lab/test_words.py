@@ -69,3 +69,10 @@ def result(low, ties):
 def test_the_headline_claims_no_more_than_the_data(low, ties, text):
     line = words.headline(result(low, ties))
     assert line.startswith("2 chips of X (8-2) on Y reach 91.00 ± 1.00 %") and text in line
+
+
+def test_warnings_of_many_jobs_make_one_sentence():
+    results = {"a": {}, "b": {"warnings": ["it has not settled", "more"]}, "c": {"warnings": ["nor this"]}}
+    assert words.warned({"a": {}}, {}, "jobs") == []
+    (text,) = words.warned(results, {"b": "full device"}, "conditions")
+    assert text == "In 2 of 3 conditions a warning was given; in full device: it has not settled."

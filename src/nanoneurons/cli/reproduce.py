@@ -93,6 +93,8 @@ def show(result: dict[str, Any]) -> None:
     ]
     columns = ("quantity", "published", "ours", "unit", "seeds", "tolerance", "verdict")
     print_table(f"{result['key']} ({result['seconds']:.0f} s)", columns, rows)
+    for note in result.get("notes", []):
+        print_text(f"  * {note}")
 
 
 def _ours(row: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from .response import neuron, response
 from .runner import run_jobs
 from .store import Store, write_json
 from .study import Setup, Study
-from .words import headline, notes
+from .words import headline, notes, warned
 
 __all__ = ["SCHEMA", "run"]
 
@@ -158,7 +158,8 @@ def _assemble(
         "seconds": {job: entry["seconds"] for job, entry in done.items()},
     }
     result["headline"] = headline(result)
-    result["notes"] = [*notes(result), *setup.circuit.remarks()]
+    names = {job: plan.labels[condition] for condition, job in reversed(plan.jobs.items())} | {TRAIN: "software"}
+    result["notes"] = [*warned(results, names, "conditions"), *notes(result), *setup.circuit.remarks()]
     return result
 
 

@@ -18,6 +18,7 @@ from .audit import environment
 from .progress import Kind, reporter
 from .runner import fingerprint, plain, run_jobs
 from .store import Store, write_json
+from .words import warned
 
 __all__ = ["SCHEMA", "folder_name", "pictures_of", "run"]
 
@@ -43,7 +44,8 @@ def run(
 
     Returns:
         ``key``, ``config``, ``seconds`` (of all jobs, over all resumed runs) and ``rows``; a row has ``quantity``,
-        ``published``, ``verified``, ``measured``, ``spread``, ``seeds``, ``unit``, ``tolerance`` and ``verdict``.
+        ``published``, ``verified``, ``measured``, ``spread``, ``seeds``, ``unit``, ``tolerance`` and ``verdict``;
+        if jobs warned of anything, ``notes`` say of what.
 
     Raises:
         UnknownNameError: no such paper.
@@ -70,6 +72,9 @@ def run(
         "seconds": sum(entry["seconds"] for entry in done.values()),
         "rows": rows,
     }
+    remarks = warned(results, {}, "jobs")
+    if remarks:
+        answer["notes"] = remarks
     stored = {
         "schema": SCHEMA,
         "kind": "reproduction",

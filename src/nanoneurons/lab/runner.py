@@ -11,12 +11,13 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, cast
 
-from nanoneurons.core.errors import NanoneuronsError, StoreError
+from nanoneurons.core.errors import ConvergenceWarning, NanoneuronsError, StoreError
 
 from .progress import Reporter, Silent
 from .store import Store
@@ -49,7 +50,8 @@ def run_jobs(
         workers: processes, each with one thread; 1 stays in this process. None: one per usable core.
 
     Returns:
-        ``{job: {"job", "seconds", "result"}}`` in the order of the stages.
+        ``{job: {"job", "seconds", "result"}}`` in the order of the stages. What a job warned of (relaxations that had
+        not settled) is the list ``warnings`` of its result.
 
     Raises:
         StoreError: the folder is in use, or cannot be written (then without a partial file).
@@ -161,7 +163,8 @@ class _Crew:
             report.started(job)
             begin = time.perf_counter()
             with one_thread():
-                result = function(config, job, folder, lambda share, text="", job=job: report.moved(job, share, text))
+                moved = lambda share, text="", job=job: report.moved(job, share, text)  # noqa: E731
+                result = _attentive(function, config, job, folder, moved)
             yield job, time.perf_counter() - begin, result
 
     def _hire(self, count: int) -> None:
@@ -211,6 +214,20 @@ class _Crew:
                 yield job, *content
 
 
+def _attentive(function: Function, config: Any, job: str, folder: Path, progress: Callable[..., None]) -> Result:
+    """The result of a job, with what it warned of: a warning in a worker process would be seen by nobody."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        result = function(config, job, folder, progress)
+    texts: list[str] = []
+    for found in caught:
+        if issubclass(found.category, ConvergenceWarning):
+            texts.append(str(found.message))
+        else:
+            warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
+    return {**result, "warnings": list(dict.fromkeys(texts))} if texts else result
+
+
 def _died(job: str) -> StoreError:
     return StoreError(f"the worker of job {job!r} died, perhaps for lack of memory; start again with fewer --workers")
 
@@ -244,7 +261,7 @@ def _labour(pipe: connection.Connection, function: Function, config: Any, folder
             job = pipe.recv()
             begin = time.perf_counter()
             try:
-                result = function(config, job, folder, moved)
+                result = _attentive(function, config, job, folder, moved)
             except Exception as error:
                 pipe.send(("failed", _portable(error)))
             else:

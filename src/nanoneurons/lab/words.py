@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["headline", "notes", "number", "percent", "plain", "points", "requirement_sentence", "si", "signed"]
+__all__ = [
+    "headline",
+    "notes",
+    "number",
+    "percent",
+    "plain",
+    "points",
+    "requirement_sentence",
+    "si",
+    "signed",
+    "warned",
+]
 
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXED = {"S", "ohm", "s", "V", "A", "J", "W", "T", "Hz", "m", "F"}
@@ -112,6 +124,21 @@ def requirement_sentence(need: dict[str, Any]) -> str:
     if need["open_ended"]:
         return f"that is already less than {limit}, and stays so up to {need['factor']:g} times its present size"
     return f"that is already less than {limit}; it may grow to {factor}{value}"
+
+
+def warned(results: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str], noun: str) -> list[str]:
+    """One sentence about all jobs that warned, with the words of the first; none if no job did.
+
+    Args:
+        results: of jobs; those that warned have ``warnings``.
+        labels: what people call them, where that is not the name of the job.
+        noun: what a job is, in the plural.
+    """
+    found = [(job, result["warnings"][0]) for job, result in results.items() if result.get("warnings")]
+    if not found:
+        return []
+    job, text = found[0]
+    return [f"In {len(found)} of {len(results)} {noun} a warning was given; in {labels.get(job, job)}: {text}."]
 
 
 def notes(result: dict[str, Any]) -> list[str]:

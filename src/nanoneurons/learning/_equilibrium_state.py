@@ -79,6 +79,11 @@ class EquilibriumRule(RelaxingRule):
         4, doc="points on the circle of the holomorphic estimator", source=_OURS, low=2, high=64, integer=True
     )
 
+    def check(self) -> None:
+        """Refuse a nudging of 0."""
+        super().check()
+        ep.points(self.estimator, self.beta, self.points, torch.Generator())
+
 
 class RelaxingState(RuleState):
     """Free phases, from zero or from where the same samples were left.
@@ -184,7 +189,6 @@ class EquilibriumState(RelaxingState):
     rule: EquilibriumRule
 
     def __init__(self, network: RelaxingNetwork, rule: EquilibriumRule) -> None:
-        ep.points(rule.estimator, rule.beta, rule.points, torch.Generator())  # refuses beta 0 before any work
         super().__init__(network, rule)
         if rule.estimator == "holomorphic" and rule.points > 2:
             ep.require_holomorphic(network)

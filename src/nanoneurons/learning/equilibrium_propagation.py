@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from nanoneurons.circuits import Circuit
-from nanoneurons.core.errors import RefusedError
+from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.layers.coupling import Coupling, Pair
@@ -62,6 +62,17 @@ class EquilibriumPropagation(EquilibriumRule, DescentRule):
         "rounded", doc="how a change reaches devices: rounded at random to whole pulses, or as stochastic trains",
         source=_OURS, choices=("rounded", "trains"),
     )  # fmt: skip
+
+    def check(self) -> None:
+        """Refuse what pulse trains cannot do: they multiply two vectors and know of no optimiser."""
+        super().check()
+        if self.pulses == "trains" and (self.optimiser != "sgd" or self.momentum or self.weight_decay):
+            raise ParameterError(
+                "pulse trains carry plain gradient steps: take optimiser='sgd', momentum=0 and weight_decay=0, or "
+                "pulses='rounded'"
+            )
+        if self.pulses == "trains" and self.estimator == "holomorphic":
+            raise ParameterError("pulse trains compare two phases: take the centred estimator, or pulses='rounded'")
 
     def accept(self, circuit: Circuit) -> None:
         """Needs graded weights in devices whose small changes add up."""
