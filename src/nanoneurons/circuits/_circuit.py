@@ -170,6 +170,17 @@ class MemoryCircuit(Circuit, ABC):
         """Device pulses that writing `target` takes, about: the way to go over the mean step."""
         return self.pulses_of(Update(target - self.weights(state)))
 
+    def conductance_of_weight(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """Conductance in S of the one device behind each weight, as ``(offset, slope)``: G = offset + slope W.
+
+        Raises:
+            RefusedError: no weight of this circuit is the conductance of a single device.
+        """
+        raise RefusedError(
+            f"a weight of a {self.title} is not the conductance of one device, which a network of resistors is made "
+            "of; use the circuit 'crossbar' with devices that go both ways"
+        )
+
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Input as the array sees it (digital-to-analog conversion); the base passes it on."""
         return x

@@ -123,6 +123,21 @@ class Crossbar(MemoryCircuit):
         """Mean change of a weight by one pulse, in a matrix or kernel of this shape (without one: at fan-in 1)."""
         return self._pulsed * self.device.conductance_step() / self._siemens * self.weight_unit(shape)
 
+    def conductance_of_weight(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """``(offset, slope)`` in S of G = offset + slope W, with one device per weight.
+
+        Raises:
+            RefusedError: two devices hold a weight.
+        """
+        if self.paired:
+            one_way = len(self.device.directions) == 1
+            reason = f"{type(self.device).__name__} goes one way only" if one_way else "the mapping is 'pair'"
+            raise RefusedError(
+                f"{reason}, so two devices hold a weight: a difference of conductances may be negative, which no "
+                "resistor is; use devices that go both ways, one per weight (mapping 'reference')"
+            )
+        return self.device.conductance_reference(), self._siemens / self.weight_unit(shape)
+
     def pulses_of(self, update: Update | OuterProducts) -> float:
         """Device pulses that an update takes; the expected number for stochastic trains and random rounding."""
         return self._pulsed * super().pulses_of(update)

@@ -10,17 +10,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from nanoneurons.circuits import Circuit, MemoryCircuit
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.learning import _equilibrium as ep
+from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._recorded import Phases, Recorder
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks._phases import Clamped, Relaxed, RelaxingNetwork, States
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
 from nanoneurons.networks.energy_network import EnergyNetwork
+from nanoneurons.networks.resistive_network import build_resistive
 
-__all__ = ["EquilibriumRule", "EquilibriumState", "RelaxingRule", "RelaxingState"]
+__all__ = ["EitherNetworkRule", "EquilibriumRule", "EquilibriumState", "RelaxingRule", "RelaxingState"]
 
 _OURS = "choice of this project"
 _WATCH_EVERY = 50  # mini-batches between looks at how well free phases settle
@@ -67,6 +70,37 @@ class RelaxingRule(LayerRule):
                 f"{self.title} trains networks that relax (such as an EnergyNetwork), not a {type(network).__name__}"
             )
         return network
+
+
+@dataclass(frozen=True)
+class EitherNetworkRule(RelaxingRule):
+    """A rule for networks of neurons and of resistors alike; which one it makes is declared here."""
+
+    network: str = param(
+        "neurons", doc="what networks made by this rule consist of: neurons, or resistors and diodes", source=_OURS,
+        choices=("neurons", "resistors"),
+    )  # fmt: skip
+    amplification: float = param(
+        480.0, doc="voltage of a full input in networks of resistors, in units of the targets", low=1e-3, high=1e9,
+        source="published program of Scellier, ICML 2024, for 1024 hidden nodes (100 for 100 of them)",
+    )  # fmt: skip
+
+    def build_network(self, spec: str, **common: Any) -> RelaxingNetwork:
+        """A network of dense couplings or of resistors."""
+        if self.network == "neurons":
+            return super().build_network(spec, **common)
+        relaxation = Relaxation(self.free_steps, self.nudged_steps, self.order)  # type: ignore[arg-type]
+        return build_resistive(spec, relaxation=relaxation, amplification=self.amplification, **common)
+
+    def require_circuit(self, circuit: Circuit, name: str) -> None:
+        """Refuse devices whose small changes cannot add up, and for resistors weights of two devices each.
+
+        Raises:
+            RefusedError: says why.
+        """
+        require_graded(circuit, name)
+        if self.network == "resistors" and isinstance(circuit, MemoryCircuit):
+            circuit.conductance_of_weight((1, 1))
 
 
 @dataclass(frozen=True)

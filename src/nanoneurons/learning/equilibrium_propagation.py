@@ -24,9 +24,8 @@ from nanoneurons.core.parameter import param
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.layers.coupling import Coupling, Pair
 from nanoneurons.learning import _equilibrium as ep
-from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._descent import DescentRule, DescentState, set_gradient
-from nanoneurons.learning._equilibrium_state import EquilibriumRule, EquilibriumState
+from nanoneurons.learning._equilibrium_state import EitherNetworkRule, EquilibriumRule, EquilibriumState
 from nanoneurons.learning._rule import RuleState
 from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
 
@@ -36,7 +35,7 @@ _OURS = "choice of this project"
 
 
 @dataclass(frozen=True)
-class EquilibriumPropagation(EquilibriumRule, DescentRule):
+class EquilibriumPropagation(EitherNetworkRule, EquilibriumRule, DescentRule):
     """Contrastive Hebbian changes from a free and one or more nudged phases, followed by gradient descent.
 
     Args:
@@ -76,7 +75,7 @@ class EquilibriumPropagation(EquilibriumRule, DescentRule):
 
     def accept(self, circuit: Circuit) -> None:
         """Needs graded weights in devices whose small changes add up."""
-        require_graded(circuit, "equilibrium-propagation")
+        self.require_circuit(circuit, "equilibrium-propagation")
 
     def start(self, network: nn.Module, steps_per_epoch: int, epochs: int) -> RuleState:
         """Check the network and prepare the rates."""

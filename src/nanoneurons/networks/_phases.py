@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -263,8 +263,8 @@ class RelaxingNetwork(Wired):
             return torch.cat([x] * count, axis) if full else x
 
         fields = [None if f is None else stack(f, n) for n, f in enumerate(clamped.fields)]
-        x = clamped.x
-        wide = Clamped(torch.cat([x] * count, x.dim() - len(self.shapes[0]) - 1), fields, batch * count, count)
+        x = torch.cat([clamped.x] * count, clamped.x.dim() - len(self.shapes[0]) - 1)
+        wide = replace(clamped, x=x, fields=fields, batch=batch * count, copies=count)
         begin = [stack(s, n + 1) for n, s in enumerate(states)]
         found = self.relax(wide, begin, beta=beta, target=torch.cat([target] * count, -2), steps=steps)
         parts = [s.split(batch, axis) for s in found.states]

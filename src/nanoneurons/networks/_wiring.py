@@ -54,6 +54,7 @@ class Wired(nn.Module):
         self.dtype, self.products = torch.float32, None
         self.phases, self.strengths = 0, {}
         self.last = len(self.shapes) - 1
+        self.input_shape = self.shapes[0]
         self.couplings = nn.ModuleList(e.coupling for e in self.edges)
         self._check()
         self.incoming = [[k for k, e in enumerate(self.edges) if e.target == n] for n in range(len(self.shapes))]
@@ -151,10 +152,10 @@ class Wired(nn.Module):
         Raises:
             ParameterError: says what is wrong and what would do.
         """
-        features = math.prod(self.shapes[0])
+        features = math.prod(self.input_shape)
         if x.dim() < 2 or math.prod(x.shape[1:]) != features:
             raise ParameterError(f"inputs of shape {tuple(x.shape)} do not fit {features} input neurons; give (batch, "
-                                 f"{', '.join(map(str, self.shapes[0]))})")  # fmt: skip
+                                 f"{', '.join(map(str, self.input_shape))})")  # fmt: skip
         low, high = (float(v) for v in torch.aminmax(x))
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ParameterError("inputs hold NaN or infinite numbers")
