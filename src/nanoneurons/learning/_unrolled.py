@@ -81,24 +81,6 @@ class Unrolled:
             )  # fmt: skip
             cotangents = found[:groups]
 
-    def deposit(self, fields: States, weights: dict[int, torch.Tensor], feedback: dict[int, torch.Tensor]) -> None:
-        """Add gradients, summed over steps, to ``.grad`` of the parameters."""
-        roots: list[torch.Tensor] = []
-        gradients: list[torch.Tensor] = []
-        for root, gradient in zip(self.clamped.fields[1:], fields, strict=True):
-            assert root is not None
-            roots.append(root)
-            gradients.append(gradient.sum_to_size(root.shape))
-        for k, gradient in weights.items():
-            roots.append(self.network.edges[k].coupling.effective)
-            gradients.append(gradient)
-        for k, gradient in feedback.items():
-            other = self.network.edges[k].coupling.feedback
-            assert other is not None
-            roots.append(other.effective)
-            gradients.append(gradient)
-        torch.autograd.backward(roots, gradients)
-
 
 def unroll(network: EnergyNetwork, clamped: Clamped, states: States, steps: int) -> Unrolled:
     """Take and record the last `steps` steps of a free phase; `clamped` must have been made with gradients enabled."""

@@ -2,16 +2,15 @@ r"""Backpropagation through time on a network that relaxes: the reference of equ
 
 .. math:: \Delta\theta \propto -\sum_{t<K} \frac{\partial L}{\partial\theta_{T-t}}
 
-The network settles freely for T - K steps without a record, then takes K more; the gradient of the cost at the last
-states is followed back through these K. Where the phase had settled before, equilibrium propagation with K nudged steps
-finds the same sum as beta goes to 0.
+The network settles freely for T - K steps without a graph, then takes K more; the gradient of the cost at the last
+states is followed back through these K, so that memory grows with K and not with T. Where the phase had settled before,
+equilibrium propagation with K nudged steps finds the same sum as beta goes to 0.
 
 Source: Ernoult et al., NeurIPS 2019, arXiv:1905.13633.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,8 +23,6 @@ from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._descent import DescentRule, DescentState
 from nanoneurons.learning._equilibrium_state import RelaxingRule, RelaxingState
 from nanoneurons.learning._rule import RuleState
-from nanoneurons.learning._unrolled import Passed, unroll
-from nanoneurons.networks._phases import States
 from nanoneurons.networks.energy_network import EnergyNetwork
 
 __all__ = ["BackpropagationThroughTime", "Unrolling"]
@@ -100,27 +97,10 @@ class Unrolling(DescentState, RelaxingState):
             clamped = network.clamp(x)
         last = min(relaxation.nudged_steps, relaxation.steps)
         states = self.free(clamped, chosen, relaxation.steps - last)
-        unrolled = unroll(network, clamped, states, last)
-        self.remember(unrolled.states, chosen)
         with torch.enable_grad():
-            end = [s.requires_grad_() for s in unrolled.states]
+            end = network.relax(clamped, states, steps=last, tolerance=0.0).states
             loss = network.costs(end, target).mean(-1).sum()
-            loss.backward()  # the read-out, too
-        first = [torch.zeros_like(s) if s.grad is None else s.grad for s in end]
-        unrolled.deposit(*_summed(unrolled.back(first)))
+            loss.backward()
+        self.remember([s.detach() for s in end], chosen)
         self.descend(generator)
         return loss.detach()
-
-
-def _summed(steps: Iterator[Passed]) -> tuple[States, dict[int, torch.Tensor], dict[int, torch.Tensor]]:
-    """Gradients by fields and weights, summed over all steps."""
-    first = next(steps)
-    fields = [g.clone() for g in first.fields]  # what autograd returns may be in use by the steps to come
-    weights, feedback = ({k: g.clone() for k, g in d.items()} for d in (first.weights, first.feedback))
-    for passed in steps:
-        for total, g in zip(fields, passed.fields, strict=True):
-            total.add_(g)
-        for totals, found in ((weights, passed.weights), (feedback, passed.feedback)):
-            for k, g in found.items():
-                totals[k].add_(g)
-    return fields, weights, feedback
