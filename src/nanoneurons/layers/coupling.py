@@ -84,6 +84,7 @@ class Coupling(_AnalogLayer):
             weights.
         feedback: a second coupling of the same shape used on the way down, or None.
         held: weights in the precision of the running phase, set by `prepare`.
+        room: memory for scaled weights.
         remembers: whether `up` tells `down` something of *a*.
         linear: whether the field on *b* is linear in *a*, so that complex states may be taken apart.
     """
@@ -121,6 +122,7 @@ class Coupling(_AnalogLayer):
             common = {"circuit": circuit, "chips": chips, "gain": gain, "start": start, "binary": binary}
             self.feedback = self._twin(seed + 1, common)
         self.held: torch.Tensor | None = None
+        self.room: torch.Tensor | None = None
 
     def _twin(self, seed: int, common: dict[str, Any]) -> Coupling:
         raise NotImplementedError
@@ -140,8 +142,16 @@ class Coupling(_AnalogLayer):
         """Fix the weights of a phase: scaled, in its precision. With gradients wanted they stay in the graph."""
         weight = self.weight.view_as(self.weight) if torch.is_grad_enabled() else self.weight.detach()
         if self.scale is not None:
-            scale = self.scale if torch.is_grad_enabled() else self.scale.detach()
-            weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1)) if self.chips else weight * scale
+            scale = self.scale.view(-1, *(1,) * (weight.dim() - 1)) if self.chips else self.scale
+            if torch.is_grad_enabled():
+                weight = weight * scale
+            else:  # into the same memory every time: fresh memory of this size costs more than the product
+                room = self.room
+                if room is not None and (room.shape, room.dtype, room.device) != (
+                    weight.shape, weight.dtype, weight.device,
+                ):  # fmt: skip
+                    room = None
+                weight = self.room = torch.mul(weight, scale.detach(), out=room)
         if dtype is not None and weight.dtype != dtype:
             weight = weight.to(dtype)
         self.held = weight if weight.dim() != 4 else weight.contiguous(memory_format=torch.channels_last)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DensePhase", "suits"]
 
 States = list[torch.Tensor]
+_FEW = 32  # neurons; products with so few of many others are faster turned around on a CPU
 
 
 def suits(network: Relaxing, states: States) -> bool:
@@ -145,10 +146,12 @@ class DensePhase:
         new, onto = group.spare, group.constant
         for source, matrix in group.sources:
             seen = self.groups[source].seen
-            if matrix.dim() == 2 and seen.dim() == 2:
-                torch.addmm(onto, seen, matrix, alpha=scale, out=new)
-            else:
+            if matrix.dim() == 3 or seen.dim() == 3:
                 torch.baddbmm(onto, seen, matrix, alpha=scale, out=new)
+            elif matrix.shape[-1] <= _FEW and seen.device.type == "cpu":
+                torch.add(onto, torch.mm(matrix.t(), seen.t()).t(), alpha=scale, out=new)
+            else:
+                torch.addmm(onto, seen, matrix, alpha=scale, out=new)
             onto = new
         if not group.sources:
             new.copy_(onto)
