@@ -25,9 +25,9 @@ from nanoneurons.papers.laborieux2021_scaling_ep.experiment import Config, netwo
 
 IMAGES = 50_000
 CANDIDATES = (
-    ("published", (1.0, 1.0, 1.0, 1.0), 1.0),
-    ("larger gains", (0.8, 1.4, 1.2, 0.6), 1.0),
-    ("half the rates", (1.0, 1.0, 1.0, 1.0), 0.5),
+    ("published", (1.0, 1.0, 1.0, 1.0), 0),
+    ("warm-up", (1.0, 1.0, 1.0, 1.0), 200),
+    ("larger gains, warm-up", (1.0, 1.4, 1.4, 1.4), 200),
 )
 
 
@@ -190,10 +190,9 @@ def main() -> None:
     print("exact:", described(plain, x), flush=True)
     for precision in given.precisions:
         print(f"{precision}: {measured(precision, config, x, y, truth)}", flush=True)
-    for title, gains, share in CANDIDATES:
+    for title, gains, warm_up in CANDIDATES:
         gains = gains if given.gains is None else tuple(given.gains)
-        rates = tuple(share * rate for rate in config.rates)
-        chosen = replace(config, gains=gains, rates=rates)
+        chosen = replace(config, gains=gains, warm_up=warm_up)
         train(f"{title}, gains {gains}", given.precisions[0], chosen, images, given.updates, plain)
         if given.gains is not None:
             break

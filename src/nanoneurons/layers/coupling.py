@@ -196,8 +196,12 @@ class Coupling(_AnalogLayer):
         axes = tuple(range(field.dim() - self.state_axes, field.dim()))
         return (field * b).sum(axes)
 
-    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
-        r"""Weighted sum over pairs and batch of :math:`\partial\Phi/\partial w`, in the shape of the weights."""
+    def hebbian(self, pairs: Sequence[Pair], seen: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        r"""Weighted sum over pairs and batch of :math:`\partial\Phi/\partial w`, in the shape of the weights.
+
+        Args:
+            seen: what pools have seen in place of each *a*, where these are only changes of it.
+        """
         raise NotImplementedError
 
     def follow(self, pairs: Sequence[Pair], rate: float) -> None:
@@ -278,7 +282,7 @@ class DenseCoupling(Coupling):
     def _flat(self, a: torch.Tensor) -> torch.Tensor:
         return a.flatten(-3) if a.dim() == 4 else a  # an image; with chips there are none
 
-    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
+    def hebbian(self, pairs: Sequence[Pair], seen: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """Weighted sum of outer products, one matrix product for all pairs."""
         kind = self.weight.dtype
         exact = {id(a): a.to(kind) for _, a, _ in pairs}  # the input is the same in all phases

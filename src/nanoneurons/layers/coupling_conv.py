@@ -157,24 +157,23 @@ class ConvCoupling(Coupling):
         grown = 2 * self.padding - self.kernel_size + 1
         return a.shape[-2] + grown, a.shape[-1] + grown
 
-    def hebbian(self, pairs: Sequence[Pair]) -> torch.Tensor:
+    def hebbian(self, pairs: Sequence[Pair], seen: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """Weighted sum of correlations of *a* with the unpooled *b*, in the precision of the weights whatever that of
-        the phases; the winners are those that each *a* makes.
+        the phases; the winners are those that each *a* (or each `seen`) makes.
 
         A sum over batch and positions may pass 65504, and the difference of two phases is small against its terms:
         both are out of reach of half precision.
         """
         kind, held = self.weight.dtype, self.effective.dtype
-        seen: dict[int, tuple[torch.Tensor, Any]] = {}  # the input is the same in all phases
+        memories: dict[int, Any] = {}  # the input is the same in all phases
+        exact: dict[int, torch.Tensor] = {}
         wide: list[Pair] = []
-        for c, a, b in pairs:
-            if id(a) not in seen:
-                memory = self.up(_to(a, held))[1] if self.remembers else None
-                if isinstance(memory, tuple):
-                    memory = (memory[0].to(kind), memory[1])
-                seen[id(a)] = _to(a, kind), memory
-            exact, memory = seen[id(a)]
-            wide.append((c, exact, self.unpooled(_to(b, kind), memory, self._grown(a))))
+        for (c, a, b), at in zip(pairs, seen or [a for _, a, _ in pairs], strict=True):
+            if id(at) not in memories:
+                memory = self.up(_to(at, held))[1] if self.remembers else None
+                memories[id(at)] = (memory[0].to(kind), memory[1]) if isinstance(memory, tuple) else memory
+            exact.setdefault(id(a), _to(a, kind))
+            wide.append((c, exact[id(a)], self.unpooled(_to(b, kind), memories[id(at)], self._grown(a))))
         total = torch.zeros_like(self.weight)
         for pair in contrast(wide):
             for c, a, b in real_pairs(*pair):

@@ -35,6 +35,10 @@ class DescentRule(LayerRule):
         1.0, doc="last learning rate as a share of the first; it falls along half a cosine", source=_OURS, low=0.0,
         high=1.0,
     )  # fmt: skip
+    warm_up: int = param(
+        0, doc="first mini-batches, over which learning rates rise in equal steps", source=_OURS, low=0, high=1_000_000,
+        integer=True,
+    )  # fmt: skip
 
 
 class DescentState(RuleState):
@@ -61,7 +65,8 @@ class DescentState(RuleState):
     def factor(self) -> float:
         """Learning rate of this step as a share of the first."""
         phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
-        return self.rule.final + (1 - self.rule.final) * phase
+        rise = min((self.taken + 1) / self.rule.warm_up, 1.0) if self.rule.warm_up else 1.0
+        return rise * (self.rule.final + (1 - self.rule.final) * phase)
 
     @property
     def plain(self) -> bool:

@@ -218,6 +218,7 @@ class EquilibriumState(RelaxingState):
 
     Attributes:
         recording: whether an accelerator may record the phases of a mini-batch and replay them.
+        rest: free states of the mini-batch that is being learnt.
     """
 
     rule: EquilibriumRule
@@ -228,6 +229,7 @@ class EquilibriumState(RelaxingState):
             ep.require_holomorphic(network)
         self.recorder = Recorder(network, self._phases)
         self.recording = True
+        self.rest: States = []
 
     def _repeats(self, x: torch.Tensor) -> bool:
         """Whether all phases do the same operations, on an accelerator, so that they can be recorded."""
@@ -266,6 +268,7 @@ class EquilibriumState(RelaxingState):
             free = self.free(clamped, chosen)
             self.remember(free, chosen)
             nudged = network.nudge(clamped, free, target, betas)
+        self.rest = free
         found = list(zip([p for p in wanted if p.beta], nudged, strict=True))
         found += [(p, free) for p in wanted if not p.beta]
         self.apply(clamped, found, target, generator)

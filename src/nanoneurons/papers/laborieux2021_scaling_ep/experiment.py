@@ -66,6 +66,7 @@ class Config:
             the fan-in; 1 in the paper). One gain, or rate, serves all layers.
         order, free_steps, nudged_steps: of the phases.
         rates: learning rates of the convolutions and of the read-out; they fall to zero along half a cosine.
+        warm_up: mini-batches over which rates rise at the start; 0 in the paper.
         one_sided_epochs: of every estimate but the centred one; 0 for the same.
         precision: of products on an accelerator, ``"mixed"`` (half precision, states in single), ``"half"`` (states
             too) or ``"single"``; on a CPU always single.
@@ -94,6 +95,7 @@ class Config:
     one_sided_epochs: int = 10
     batch: int = 128
     rates: tuple[float, ...] = (0.25, 0.15, 0.1, 0.08, 0.05)
+    warm_up: int = 0
     momentum: float = 0.9
     weight_decay: float = 3e-4
     shift: int = 4
@@ -188,7 +190,7 @@ def rule_of(config: Config, estimator: str) -> EquilibriumPropagation:
     """The rule of the paper."""
     return EquilibriumPropagation(
         estimator=estimator, beta=config.beta, momentum=config.momentum, weight_decay=config.weight_decay, final=0.0,
-        free_steps=config.free_steps, nudged_steps=config.nudged_steps, order=config.order,
+        free_steps=config.free_steps, nudged_steps=config.nudged_steps, order=config.order, warm_up=config.warm_up,
     )  # fmt: skip
 
 
