@@ -8,7 +8,7 @@ import torch
 from nanoneurons.core.random import generator_for
 from nanoneurons.layers.activation import ACTIVATIONS, activation, logistic, softmax
 from nanoneurons.layers.coupling import DenseCoupling
-from nanoneurons.networks._dense_phase import DensePhase, suits
+from nanoneurons.networks._dense_phase import DensePhase, parted, parted_product, suits
 from nanoneurons.networks._phases import Clamped, Phase
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
@@ -174,3 +174,26 @@ def test_complex_logistic_and_softmax():
     powers = torch.exp(z[:6].view(2, 3))
     torch.testing.assert_close(softmax(z[:6].view(2, 3)), powers / powers.sum(-1, keepdim=True))
     torch.testing.assert_close(softmax(z.real.view(-1, 5)), torch.softmax(z.real.view(-1, 5), -1))
+
+
+def test_products_in_parts_are_the_whole_product():
+    draw = generator_for(0, "parts")
+    x = torch.rand(3, BATCH, 1024, generator=draw, dtype=torch.float64)
+    w = torch.rand(3, 6, 1024, generator=draw, dtype=torch.float64)
+    parts = parted(w.transpose(-2, -1))
+    assert parts.shape == (3, 4, 256, 6)
+    torch.testing.assert_close(parted_product(x, parts), x @ w.transpose(-2, -1), rtol=1e-13, atol=1e-12)
+
+
+def test_a_phase_with_products_in_parts_moves_as_without(monkeypatch):
+    """The choice is for accelerators; forced here, with rows that are cut into parts of 256."""
+    from nanoneurons.networks import _dense_phase
+
+    net = build_energy("12-512-4", shape=(12,), classes=4, chips=2, bias_start="uniform").double()
+    net.dtype = torch.float64
+    plain, _ = both_ways(net, beta=0.3)
+    monkeypatch.setattr(_dense_phase, "_arranged", lambda m: parted(m) if m.shape[-2] == 512 else m)
+    cut, general = both_ways(net, beta=0.3)
+    for a, b, c in zip(plain[0], cut[0], general[0], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(b, c, rtol=1e-12, atol=1e-13)

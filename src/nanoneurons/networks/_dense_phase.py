@@ -21,6 +21,7 @@ __all__ = ["DensePhase", "suits"]
 
 States = list[torch.Tensor]
 _FEW = 32  # neurons; products with so few of many others are faster turned around on a CPU
+_LONG, _NARROW, _PART = 2048, 128, 256  # products of chips, so long and narrow, that an accelerator takes in parts
 
 
 def suits(network: Relaxing, states: States) -> bool:
@@ -33,6 +34,22 @@ def suits(network: Relaxing, states: States) -> bool:
         return False
     inner = [e.coupling for e in network.edges if e.source]
     return all(isinstance(c, DenseCoupling) and (c.binary or not c.fabricated) for c in inner)
+
+
+def parted(matrix: torch.Tensor) -> torch.Tensor:
+    """Matrices ``(chips, in, out)`` cut along their inputs, ``(chips, parts, part, out)``."""
+    return matrix.unflatten(-2, (-1, _PART)).contiguous()
+
+
+def parted_product(x: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
+    """``x matrix`` of `parted` matrices: an accelerator sums the parts at the same time, a long row in one place."""
+    return (x.unflatten(-1, (-1, _PART)).transpose(1, 2) @ parts).sum(1)
+
+
+def _arranged(matrix: torch.Tensor) -> torch.Tensor:
+    """A matrix, in parts where that is faster."""
+    long = matrix.shape[-2] >= _LONG and matrix.shape[-2] % _PART == 0
+    return parted(matrix) if matrix.is_cuda and matrix.dim() == 3 and long and matrix.shape[-1] <= _NARROW else matrix
 
 
 class _Group:
@@ -85,7 +102,7 @@ class DensePhase:
         for e in network.edges:
             if e.source:
                 up, down = e.coupling.effective, (e.coupling.feedback or e.coupling).effective
-                self.groups[e.target].sources.append((e.source, up.transpose(-2, -1)))
+                self.groups[e.target].sources.append((e.source, _arranged(up.transpose(-2, -1))))
                 self.groups[e.source].sources.append((e.target, down))
 
     @property
@@ -146,7 +163,9 @@ class DensePhase:
         new, onto = group.spare, group.constant
         for source, matrix in group.sources:
             seen = self.groups[source].seen
-            if matrix.dim() == 3 or seen.dim() == 3:
+            if matrix.dim() == 4:
+                torch.add(onto, parted_product(seen, matrix), alpha=scale, out=new)
+            elif matrix.dim() == 3 or seen.dim() == 3:
                 torch.baddbmm(onto, seen, matrix, alpha=scale, out=new)
             elif matrix.shape[-1] <= _FEW and seen.device.type == "cpu":
                 torch.add(onto, torch.mm(matrix.t(), seen.t()).t(), alpha=scale, out=new)
