@@ -27,6 +27,7 @@ __all__ = [
     "readout_changes", "require_holomorphic", "warn_unsettled", "without_noise",
 ]  # fmt: skip
 
+_MORE_STEPS = 1000  # tried before it is said that a phase does not settle
 ESTIMATORS = ("one-sided", "random-sign", "centred", "holomorphic")
 
 
@@ -195,15 +196,22 @@ def without_noise(network: RelaxingNetwork) -> Iterator[None]:
             network.dynamics = dynamics
 
 
-def warn_unsettled(free: Relaxed, tolerance: float, stacklevel: int = 3) -> bool:
-    """Warn when a free phase ended before it settled to `tolerance`; returns whether it did."""
+def warn_unsettled(
+    network: RelaxingNetwork, clamped: Clamped, free: Relaxed, tolerance: float, stacklevel: int = 3
+) -> bool:
+    """Warn when a free phase ended before it settled to `tolerance`, and go on to see when it does.
+
+    Returns:
+        Whether it warned.
+    """
     if free.residual is None or free.residual <= tolerance:
         return False
-    enough = free.enough_steps(tolerance)
-    advice = "it does not settle at this rate" if enough is None else f"about {enough} steps would do"
+    more = network.relax(clamped, free.states, steps=_MORE_STEPS, tolerance=tolerance, measure=True)
+    settled = more.residual is not None and more.residual <= tolerance
+    total = free.steps + more.steps
     warnings.warn(
         f"the free phase has not settled: after {free.steps} steps states still move by {free.residual:.2g} a step "
-        f"(tolerance {tolerance:g}); {advice}",
+        f"(tolerance {tolerance:g}); " + (f"{total} steps would do" if settled else f"nor has it after {total} steps"),
         ConvergenceWarning,
         stacklevel=stacklevel,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,11 +184,11 @@ class RelaxingState(RuleState):
     def _judge(self, clamped: Clamped, begin: States | None, steps: int | None, free: Relaxed, noisy: bool) -> None:
         """Noise is no movement, so a noisy phase is judged by one without."""
         network = self.network
-        if noisy:
-            with ep.without_noise(network):
+        tolerance = self.rule.settled * getattr(getattr(network, "dynamics", None), "step", 1.0)
+        with ep.without_noise(network) if noisy else nullcontext():
+            if noisy:
                 free = network.relax(clamped, begin, steps=steps, measure=True)
-        step = getattr(getattr(network, "dynamics", None), "step", 1.0)
-        self.warned = ep.warn_unsettled(free, self.rule.settled * step, stacklevel=6)
+            self.warned = ep.warn_unsettled(network, clamped, free, tolerance, stacklevel=6)
 
     def _remembered(self, chosen: torch.Tensor) -> States | None:
         """Last free states of these samples, zero for those not seen yet; None where phases begin with zero."""

@@ -90,6 +90,11 @@ class Descent(DescentState, EquilibriumState):
     def __init__(self, network: RelaxingNetwork, rule: EquilibriumPropagation, steps: int) -> None:
         super().__init__(network, rule)
         network.require_symmetric()
+        if any(getattr(c, "binary", False) for c in network.couplings):
+            raise RefusedError(
+                "gradient descent would make binary weights graded; take a rule for binary couplings, or make the "
+                "network with binary=False"
+            )
         self.prepare_descent(network, rule, steps)
 
     # -- changes --------------------------------------------------------------------------------------

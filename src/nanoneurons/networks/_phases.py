@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from ._wiring import Wired
 __all__ = ["Clamped", "Phase", "Relaxed", "RelaxingNetwork", "States", "Steps", "placed"]
 
 States = list[torch.Tensor]
-_WATCHED = 8  # last steps that tell how fast a phase settles
 _LOOK = 64  # phases between two looks for divergence on an accelerator
 
 
@@ -44,22 +42,12 @@ class Relaxed:
     Attributes:
         states: of all groups but the input.
         residual: largest movement of a state in the last step, if it was measured.
-        rate: factor by which that movement changed per step, fitted to the last few steps.
         steps: steps taken.
     """
 
     states: States
     residual: float | None = None
-    rate: float | None = None
     steps: int = 0
-
-    def enough_steps(self, tolerance: float) -> int | None:
-        """Steps after which the residual would be below `tolerance` at this rate; None if it does not decay."""
-        if self.residual is None or self.residual <= tolerance:
-            return self.steps
-        if self.rate is None or not 0 < self.rate < 1:
-            return None
-        return self.steps + math.ceil(math.log(tolerance / self.residual) / math.log(self.rate))
 
 
 class Steps(Protocol):
@@ -272,18 +260,14 @@ class RelaxingNetwork(Wired):
 
 
 def _run(phase: Steps, steps: int, tolerance: float, measure: bool) -> Relaxed:
-    moves: list[torch.Tensor] = []
+    residual = None
     for taken in range(1, steps + 1):
         phase.step()
-        if tolerance > 0 or (measure and taken > steps - _WATCHED):
-            moves = [*moves[1 - _WATCHED :], phase.moved()]
-            if tolerance and float(moves[-1]) < tolerance:
-                steps = taken
-                break
-    if not moves:
-        return Relaxed(phase.states, steps=steps)
-    found = torch.stack(moves).tolist()
-    return Relaxed(phase.states, found[-1], _rate(found), steps)
+        if tolerance > 0 or (measure and taken == steps):
+            residual = float(phase.moved())
+            if residual < tolerance:
+                return Relaxed(phase.states, residual, taken)
+    return Relaxed(phase.states, residual, steps)
 
 
 def _name_divergence(phase: Phase, steps: int) -> None:
@@ -302,13 +286,3 @@ def _name_divergence(phase: Phase, steps: int) -> None:
 def placed(x: torch.Tensor) -> torch.Tensor:
     """Images with their channels side by side in memory, which convolutions and pools want."""
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
-
-
-def _rate(moves: list[float]) -> float | None:
-    """Factor per step of movements that decay: a line through their logarithms, since single ones may oscillate."""
-    if len(moves) < 2 or not all(0 < m < math.inf for m in moves):
-        return None
-    middle = 0.5 * (len(moves) - 1)
-    away = [k - middle for k in range(len(moves))]
-    slope = sum(k * math.log(m) for k, m in zip(away, moves, strict=True)) / sum(k * k for k in away)
-    return math.exp(slope)
