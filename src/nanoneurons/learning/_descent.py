@@ -14,23 +14,17 @@ from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks._phases import RelaxingNetwork
 
-__all__ = ["DescentRule", "DescentState", "set_gradient"]
+__all__ = ["DescentRule", "DescentState", "RatedRule", "RatedState", "set_gradient"]
 
 _OURS = "choice of this project"
 
 
 @dataclass(frozen=True)
-class DescentRule(LayerRule):
-    """A rule whose gradients an ordinary optimiser follows; its options are declared here."""
+class RatedRule(LayerRule):
+    """A rule with learning rates, declared here."""
 
-    optimiser: str = param(
-        "sgd", doc="what is made of the gradient: plain steps, with momentum, or Adam", source=_OURS,
-        choices=("sgd", "adam"),
-    )  # fmt: skip
     lr: float = param(0.1, doc="learning rate of the weights", source=_OURS, low=0.0, high=1e3)
     digital_lr: float = param(0.1, doc="learning rate of biases and read-out", source=_OURS, low=0.0, high=1e3)
-    momentum: float = param(0.0, doc="momentum of plain steps", source=_OURS, low=0.0, high=1.0)
-    weight_decay: float = param(0.0, doc="weight decay of plain steps", source=_OURS, low=0.0, high=1.0)
     final: float = param(
         1.0, doc="last learning rate as a share of the first; it falls along half a cosine", source=_OURS, low=0.0,
         high=1.0,
@@ -41,8 +35,20 @@ class DescentRule(LayerRule):
     )  # fmt: skip
 
 
-class DescentState(RuleState):
-    """Gradient descent on an energy network, with a learning rate for each coupling.
+@dataclass(frozen=True)
+class DescentRule(RatedRule):
+    """A rule whose gradients an ordinary optimiser follows; its options are declared here."""
+
+    optimiser: str = param(
+        "sgd", doc="what is made of the gradient: plain steps, with momentum, or Adam", source=_OURS,
+        choices=("sgd", "adam"),
+    )  # fmt: skip
+    momentum: float = param(0.0, doc="momentum of plain steps", source=_OURS, low=0.0, high=1.0)
+    weight_decay: float = param(0.0, doc="weight decay of plain steps", source=_OURS, low=0.0, high=1.0)
+
+
+class RatedState(RuleState):
+    """Learning rates of everything an energy network can learn.
 
     Attributes:
         rates: learning rate of each coupling, in order; may be changed before training.
@@ -51,15 +57,14 @@ class DescentState(RuleState):
     """
 
     network: RelaxingNetwork
-    rule: DescentRule
+    rule: RatedRule
 
-    def prepare_descent(self, network: RelaxingNetwork, rule: DescentRule, steps: int) -> None:
+    def prepare_rates(self, network: RelaxingNetwork, rule: RatedRule, steps: int) -> None:
         """Set the rates; `steps` mini-batches make up the training."""
         self.rates = [rule.lr] * len(network.edges)
         self.bias_rates = [rule.digital_lr] * len(network.biases)
         self.readout_rate = rule.digital_lr
         self.steps, self.taken = max(steps, 1), 0
-        self.optimiser: torch.optim.Optimizer | None = None
 
     @property
     def factor(self) -> float:
@@ -67,6 +72,17 @@ class DescentState(RuleState):
         phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
         rise = min((self.taken + 1) / self.rule.warm_up, 1.0) if self.rule.warm_up else 1.0
         return rise * (self.rule.final + (1 - self.rule.final) * phase)
+
+
+class DescentState(RatedState):
+    """Gradient descent on an energy network, with a learning rate for each coupling."""
+
+    rule: DescentRule
+
+    def prepare_descent(self, network: RelaxingNetwork, rule: DescentRule, steps: int) -> None:
+        """Set the rates; `steps` mini-batches make up the training."""
+        self.prepare_rates(network, rule, steps)
+        self.optimiser: torch.optim.Optimizer | None = None
 
     @property
     def plain(self) -> bool:
