@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -143,10 +142,10 @@ def speed(batches: int, rounds: int) -> dict[str, float | str]:
     return {"ours": spent[0] / count, "peer": spent[1] / count, "differ": differ, "after": chunk, "data": what}
 
 
-def resident() -> tuple[int, int]:
-    """Resident bytes now, and the most so far."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def resident(what: str) -> int:
+    """Resident bytes: ``"VmRSS"`` now, ``"VmHWM"`` the most since the mark was last reset."""
+    found = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what))
+    return int(found.split()[1]) * 1024
 
 
 def memory(side: str, times: int) -> dict[str, float]:
@@ -159,9 +158,10 @@ def memory(side: str, times: int) -> dict[str, float]:
 
     made(1, 1).learn(x, y)  # loads what a first pass would
     learner = made(FREE * times, NUDGED * times)
-    before, _ = resident()
+    Path("/proc/self/clear_refs").write_text("5")  # the mark starts anew
+    before = resident("VmRSS")
     learner.learn(x, y)
-    return {"bytes": max(resident()[1] - before, 0)}
+    return {"bytes": resident("VmHWM") - before}
 
 
 def child(task: list, extra: dict[str, str]) -> dict:

@@ -143,6 +143,20 @@ def test_common_noise_differs_between_phases_side_by_side():
     assert not torch.isclose(noise[0], noise[1]).any()
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("chips", [None, 2])
+def test_real_and_complex_nudgings_side_by_side_are_those_alone(chips):
+    net = chain(dynamics=Dynamics(activation="sigmoid"), chips=chips)
+    clamped, states, target = begun(net)
+    betas = [0.4, 0.2 + 0.3j, -0.4, 0.1j]
+    together = net.nudge(clamped, states, target, betas)
+    for beta, found in zip(betas, together, strict=True):
+        alone = net.relax(clamped, states, beta=beta, target=target).states
+        for a, b in zip(found, alone, strict=True):
+            assert a.is_complex() == isinstance(beta, complex)
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_what_the_fast_steps_leave_to_the_general_ones():
     image = build_energy("1x8x8-2c3-mp2-4", shape=(1, 8, 8), classes=4)
     with torch.no_grad():

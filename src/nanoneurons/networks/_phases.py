@@ -239,7 +239,13 @@ class RelaxingNetwork(Wired):
         betas: Sequence[float | complex],
         steps: int | None = None,
     ) -> list[States]:
-        """Nudged phases from the same states, one per beta, side by side as one larger batch."""
+        """Nudged phases from the same states, one per beta, side by side as one larger batch; complex ones apart."""
+        turned = [isinstance(b, complex) and b.imag != 0 for b in betas]
+        if any(turned) and not all(turned):  # real states take half the work
+            places = [[k for k, t in enumerate(turned) if t == kind] for kind in (False, True)]
+            parts = [self.nudge(clamped, states, target, [betas[k] for k in p], steps) for p in places]
+            ends = {k: end for p, part in zip(places, parts, strict=True) for k, end in zip(p, part, strict=True)}
+            return [ends[k] for k in range(len(betas))]
         if len(betas) == 1:
             return [self.relax(clamped, states, beta=betas[0], target=target, steps=steps).states]
         count, batch = len(betas), clamped.batch
