@@ -252,10 +252,12 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
     for name, row in ROWS.items():
         if not row.twin:
             continue
-        if name in last and row.twin in last:
-            rows.append(_row(f"{name}-gap", last[name] - last[row.twin], "points", "seed by seed"))
-        elif f"{name}-gap" in ("binary-gap", "neurons-gap"):
-            rows.append(Quantity(f"{name}-gap", None, None, 0, "points", f"needs the rows {name} and {row.twin}"))
+        twin = "twin" if row.twin == "wide-twin" and row.twin not in last else row.twin
+        if name in last and twin in last:
+            note = f"seed by seed, against {ROWS[twin].title}, {_layers(config, ROWS[twin])}"
+            rows.append(_row(f"{name}-gap", last[name] - last[twin], "points", note))
+        elif name in ("binary", "neurons"):
+            rows.append(Quantity(f"{name}-gap", None, None, 0, "points", f"needs the rows {name} and {twin}"))
     for name in last:
         first = results[_job(name, groups_of(config, name)[0])]
         seconds = [float(np.median([e["seconds"] for e in first["epochs"]]))]
