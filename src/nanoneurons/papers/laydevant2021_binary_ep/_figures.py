@@ -24,11 +24,11 @@ def learning_curves(errors: Mapping[str, np.ndarray]) -> Figure:
 
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
-        for (name, found), colour in zip(errors.items(), _COLOURS * 2, strict=False):
+        for name, found in errors.items():
             for k, values in enumerate(found):
                 label = ROWS[name].title if k == 0 else None
                 dashed = "--" if not ROWS[name].binary else "-"
-                ax.plot(np.arange(1, len(values) + 1), values, dashed, color=colour, lw=1.1, label=label)
+                ax.plot(np.arange(1, len(values) + 1), values, dashed, color=colour(name), lw=1.1, label=label)
         ax.set_yscale("log")
         low, high = ax.get_ylim()
         ticks = [t for t in (1, 2, 3, 5, 10, 20, 50, 100) if low <= t <= high]
@@ -49,13 +49,13 @@ def flips(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     def draw(canvas: Canvas) -> None:
         ax = canvas.subplots()
         marks = ("o", "s", "^", "D", "v")
-        for (name, result), colour in zip(found.items(), _COLOURS * 2, strict=False):
+        for name, result in found.items():
             total = np.array([e["flips"] for e in result["epochs"]])
             per_epoch = 100 * np.diff(total, axis=0, prepend=0)
             for k, column in enumerate(per_epoch.T):
                 label = f"{ROWS[name].title}, coupling {k + 1}"
                 every = max(1, len(column) // 8)
-                ax.plot(np.arange(1, len(column) + 1), np.where(column > 0, column, np.nan), color=colour, lw=1.1,
+                ax.plot(np.arange(1, len(column) + 1), np.where(column > 0, column, np.nan), color=colour(name), lw=1.1,
                         marker=marks[k], ms=4, markevery=every, label=label)  # fmt: skip
         ax.set_yscale("log")
         ax.set_xlabel("epoch")
@@ -65,6 +65,11 @@ def flips(found: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     caption = "Flips in an epoch as a share of all weights of a coupling (counted from the input); first seeds."
     return Figure("flips", caption, draw, "How often weights flip", height=4.2, narrow_height=4.8)
+
+
+def colour(name: str) -> str:
+    """The colour of a network in all figures."""
+    return _COLOURS[list(ROWS).index(name) % len(_COLOURS)]
 
 
 def narrow(canvas: Canvas) -> bool:

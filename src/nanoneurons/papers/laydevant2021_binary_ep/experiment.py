@@ -93,7 +93,7 @@ class Config:
 
 
 QUICK = Config(
-    seeds=2, rows=("binary", "twin", "neurons", "wide-twin"), hidden=512, wide=512, epochs=3, neuron_epochs=3,
+    seeds=2, rows=("binary", "twin", "neurons", "wide-twin"), hidden=512, wide=640, epochs=3, neuron_epochs=8,
     rates=(0.2, 0.4), rate_epochs=1, held_out=500, seeds_together=2, train_samples=2000, test_samples=500, batch=32,
     torch_device="cpu",
 )  # fmt: skip
