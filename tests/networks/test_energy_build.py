@@ -7,6 +7,7 @@ from nanoneurons.core.errors import ParameterError, StudyError
 from nanoneurons.layers.coupling import DenseCoupling
 from nanoneurons.layers.coupling_conv import ConvCoupling
 from nanoneurons.networks import build_energy
+from nanoneurons.networks.dynamics import Dynamics, Relaxation
 
 IMAGE = {"shape": (1, 12, 12), "classes": 10}
 
@@ -103,3 +104,37 @@ def test_kinds_and_starts():
     binary = build_energy("20-10", shape=(20,), classes=10, kind="binary").edges[0].coupling
     assert binary.binary
     assert set(binary.weight.detach().unique().tolist()) == {-1.0, 1.0}
+
+
+@pytest.mark.parametrize("cost", ["squared-error", "cross-entropy"])
+def test_over_relaxation_settles_sooner_at_the_same_states(cost):
+    common = {
+        "shape": (1, 10, 10), "classes": 5, "seed": 2, "gain": 4.5, "bias_start": "uniform", "cost": cost,
+        "relaxation": Relaxation(400, 400, "alternating"), "pooling": "mean",
+    }  # fmt: skip
+    spec = "1x10x10-6c3-mp2-8c3-mp2-5"
+    usual = build_energy(spec, dynamics=Dynamics(activation="half-hard-sigmoid"), **common).double()
+    faster = build_energy(spec, dynamics=Dynamics(activation="half-hard-sigmoid", step=1.5), **common).double()
+    x = torch.rand(6, 1, 10, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with torch.no_grad():
+        for net in (usual, faster):
+            net.dtype = torch.float64
+        target = usual.targets(torch.arange(6) % 5)
+        for beta in (0.0, 0.5):
+            first, second = (net.relax(x, beta=beta, target=target).states for net in (usual, faster))
+            for a, b in zip(first, second, strict=True):
+                assert (a - b).abs().max() < 1e-9
+                assert 0 <= b.min() <= b.max() <= 1
+        few = [net.relax(x, steps=25, measure=True).residual for net in (usual, faster)]
+    assert few[0] is not None and few[1] is not None
+    if cost == "squared-error":  # the read-out of the other is not in the loop, which settles soon by itself
+        assert few[1] < 0.01 * few[0]
+
+
+def test_over_relaxation_of_groups_that_move_together_is_refused():
+    with pytest.raises(ParameterError, match="alternating"):
+        build_energy("4-3-2", shape=(4,), classes=2, dynamics=Dynamics(step=1.5))
+    with pytest.raises(ParameterError, match="below 2"):
+        Dynamics(step=2.0)
+    with pytest.raises(ParameterError, match="prototypical"):
+        Dynamics(setting="leaky", step=1.2)

@@ -28,7 +28,7 @@ def suits(network: Relaxing, states: States) -> bool:
     """Whether a phase can run here: no gradient wanted, flat groups, and matrices that no circuit multiplies by."""
     if torch.is_grad_enabled() or any(len(shape) != 1 for shape in network.shapes[1:]):
         return False
-    if network.products is not None:
+    if network.products is not None or network.dynamics.step > 1:
         return False
     if network.dynamics.setting == "leaky" and any(s.is_complex() for s in states):
         return False

@@ -128,7 +128,7 @@ class Relaxing(RelaxingNetwork):
             if force is not None:
                 drive = drive + force
             value = s + d.step * (drive - s)
-        bounded = d.setting == "leaky" or force is not None
+        bounded = d.setting == "leaky" or force is not None or d.step > 1
         if d.clip and bounded and rho.bounds is not None and not value.is_complex():
             low, high = rho.bounds
             value = value.clamp(low, high) if value.requires_grad else value.clamp_(low, high)

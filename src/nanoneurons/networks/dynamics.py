@@ -27,7 +27,8 @@ class Dynamics:
     Args:
         setting: ``"prototypical"`` or ``"leaky"``.
         activation: name of :math:`\sigma` or :math:`\rho`, see `nanoneurons.layers.activation`.
-        step: :math:`\epsilon`, above 0 and at most 1.
+        step: :math:`\epsilon`, above 0; above 1 (and below 2) it over-relaxes groups that move in alternating order, in
+            the prototypical setting, which settles in fewer steps at the same states.
         output: state function of the output neurons; ``"same"`` as all others. In the leaky setting outputs move
             without :math:`\rho'`, as in the programs of the papers.
         nudge: whether the prototypical setting nudges ``"inside"`` or ``"outside"`` of :math:`\sigma`.
@@ -61,8 +62,10 @@ class Dynamics:
             raise ParameterError(f"setting must be 'prototypical' or 'leaky', not {self.setting!r}")
         if self.nudge not in ("inside", "outside"):
             raise ParameterError(f"nudge must be 'inside' or 'outside', not {self.nudge!r}")
-        if not 0 < self.step <= 1:
-            raise ParameterError(f"step must be above 0 and at most 1, not {self.step!r}")
+        if not 0 < self.step < 2 or (self.step > 1 and self.setting != "prototypical"):
+            raise ParameterError(
+                f"step must be above 0 and at most 1 (below 2 in the prototypical setting), not {self.step!r}"
+            )
         if not (self.force > 0 and math.isfinite(self.force)):
             raise ParameterError(f"force must be a positive number, not {self.force!r}")
         if not (self.noise >= 0 and math.isfinite(self.noise)):

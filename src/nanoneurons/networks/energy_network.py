@@ -75,6 +75,11 @@ class EnergyNetwork(Relaxing):
     ) -> None:
         super().__init__(shapes, edges, relaxation, chips, input_range)
         self.dynamics, self.cost = dynamics, cost
+        if dynamics.step > 1 and relaxation.order == "synchronous":
+            raise ParameterError(
+                f"step = {dynamics.step:g} above 1 over-relaxes, which needs groups that move in alternating order; "
+                "give order='alternating' or a step of at most 1"
+            )
         self.begin = dynamics.begin
         self.generator = generator_for(seed, "neuron noise")
         self.streams = {}

@@ -64,7 +64,8 @@ class Config:
         estimators: estimates it is trained with.
         channels: of the convolutions; `gains`, factors of their initial weights (uniform within one over the root of
             the fan-in; 1 in the paper). One gain, or rate, serves all layers.
-        order, free_steps, nudged_steps: of the phases.
+        order, step, free_steps, nudged_steps: of the phases; a step above 1 over-relaxes. On a narrow network trained
+            for a few epochs, 20 and 10 steps of 1.5 agreed with long phases about as well as 30 and 15 steps of 1.
         rates: learning rates of the convolutions and of the read-out; they fall to zero along half a cosine.
         warm_up: mini-batches over which rates rise at the start; 0 in the paper.
         one_sided_epochs: of every estimate but the centred one; 0 for the same.
@@ -88,6 +89,7 @@ class Config:
     channels: tuple[int, ...] = (128, 256, 512, 512)
     gains: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     order: str = "alternating"
+    step: float = 1.4
     free_steps: int = 30
     nudged_steps: int = 10
     beta: float = 1.0
@@ -122,7 +124,7 @@ class Config:
 
 
 PUBLISHED = Config(
-    order="synchronous", free_steps=250, nudged_steps=25, epochs=120, one_sided_epochs=0, precision="single"
+    order="synchronous", step=1.0, free_steps=250, nudged_steps=25, epochs=120, one_sided_epochs=0, precision="single"
 )
 
 QUICK = Config(
@@ -172,7 +174,7 @@ def network_of(config: Config, shape: tuple[int, ...], classes: int, seed: int, 
     network = build_energy(
         f"{'x'.join(map(str, shape))}-{layers}-{classes}", shape=shape, classes=classes, cost="cross-entropy",
         padding=(*(1,) * (len(config.channels) - 1), 0), bias_start="uniform", input_range=None, seed=seed,
-        dynamics=Dynamics(activation="half-hard-sigmoid"),
+        dynamics=Dynamics(activation="half-hard-sigmoid", step=config.step),
         relaxation=Relaxation(config.free_steps, config.nudged_steps, config.order),  # type: ignore[arg-type]
     )  # fmt: skip
     with torch.no_grad():
