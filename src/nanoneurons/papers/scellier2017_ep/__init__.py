@@ -1,0 +1,1 @@
+"""Equilibrium propagation on MNIST (Scellier and Bengio 2017)."""
