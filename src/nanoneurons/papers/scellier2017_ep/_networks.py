@@ -17,9 +17,9 @@ from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
 from nanoneurons.networks.energy_network import EnergyNetwork
 
-__all__ = ["LAYOUTS", "WAYS", "Digits", "Layout", "Way", "build", "rates_of", "test_error", "train"]
+__all__ = ["LAYOUTS", "SETTLED_STEPS", "WAYS", "Digits", "Layout", "Way", "build", "rates_of", "test_error", "train"]
 
-SETTLED_STEPS = 100  # at least, for phases that are to settle
+SETTLED_STEPS = 100  # at most, of free phases that settle
 TEST_STEPS = 500  # at most, from zero states
 TEST_TOLERANCE = 1e-3  # the test digits' own; 0.01 does for the choice of an epoch
 VALID_TOLERANCE = 1e-2
@@ -106,7 +106,7 @@ def build(layout: Layout, way: Way, seed: int, tolerance: float = 0.0) -> Energy
     """The network, with the motion of a way of training."""
     dynamics = Dynamics("leaky", "hard-sigmoid", step=1.0 if way.settled else 0.5, force=2.0)
     order: Any = "alternating" if way.settled else "synchronous"
-    steps = max(layout.steps, SETTLED_STEPS) if way.settled else layout.steps
+    steps = SETTLED_STEPS if way.settled else layout.steps
     relaxation = Relaxation(steps, layout.nudged_steps, order, tolerance=tolerance)
     spec = "-".join(map(str, layout.sizes))
     return build_energy(

@@ -65,7 +65,7 @@ class Config:
     first_seed: int = 0
     epochs: int = 25
     deep_epochs: int = 15
-    deepest_epochs: int = 15
+    deepest_epochs: int = 12
     deepest_seeds: int = 1
     batch: int = 20
     deep_factor: float = 1.0
@@ -192,7 +192,7 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
     check = results[f"tolerance/seed{config.first_seed}"]
     one, two = check["all"], check["stopped"]
     note = f"{one['samples'][0]} training digits, 3 epochs: {100 * two['valid'][-1]:.2f} % with a tolerance of "
-    note += f"{config.tolerance:g}, {100 * one['valid'][-1]:.2f} % with all {_networks.LAYOUTS[2].steps} steps"
+    note += f"{config.tolerance:g}, {100 * one['valid'][-1]:.2f} % with all {_networks.SETTLED_STEPS} steps"
     difference = 100 * (two["valid"][-1] - one["valid"][-1])
     rows.append(Quantity("tolerance-changes-validation-error", difference, None, 1, "points", note))
     speed = one["seconds"] / two["seconds"]
