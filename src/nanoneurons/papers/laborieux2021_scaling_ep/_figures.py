@@ -69,8 +69,5 @@ def curves(found: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> Figu
             ax.xaxis.get_major_locator().set_params(integer=True)
         error.legend()
 
-    caption = (
-        "Test error after each epoch, and cross-entropy of the free phase in training, on images that are shifted and "
-        "flipped anew in every epoch."
-    )
+    caption = "Test error after each epoch, and mean cross-entropy of the free phases in training, shifts included."
     return Figure("curves", caption, draw, "Learning curves", 3.6, 6.4)
