@@ -19,7 +19,7 @@ Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 _COLOURS = {
     "one-sided-small": "#D55E00", "one-sided-large": "#E69F00", "centred": "#0072B2", "holomorphic": "#009E73",
 }  # fmt: skip
-_NOISES = {"none": "no noise", "own": "noise", "common": "noise common\nto a mini-batch"}
+_NOISES = {"none": "no noise", "own": "noise", "common": "common noise\nin a mini-batch"}
 _CHANCE = 10.0
 
 
@@ -79,7 +79,7 @@ def curves(found: Results, small: float, large: float) -> Figure:
             ax.set_yticks([2, 5, 10, 20, 50, 90])
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_formatter("")
-            ax.set_title(_NOISES[noise].replace("\n", " "))
+            ax.set_title(_NOISES[noise].partition("\n")[0])
             ax.xaxis.get_major_locator().set_params(integer=True)
         for ax in axes if narrow else axes[:1]:
             ax.set_ylabel("error (%)")
