@@ -37,26 +37,25 @@ def make(outputs="plain", rounds=400, spec="6-8-10-3", **more):
 
 def hamiltonian(network, row, beta=0.0, wanted=None):
     """H and f of E = v H v / 2 - f v of all free nodes for one sample, by Kirchhoff's laws, and the groups' slices."""
-    conductances = [e.coupling.weight.detach().numpy() for e in network.edges]
-    ends = np.cumsum([0] + [s[0] for s in network.shapes[1:]])
+    ends = np.cumsum([0] + [s[0] for s in network.shapes])
     parts = [slice(a, b) for a, b in pairwise(ends)]
-    h, f = np.zeros((ends[-1], ends[-1])), np.zeros(ends[-1])
-    sources = network.amplification * np.concatenate([row, -row])
-    for m, g in enumerate(conductances):
-        h[parts[m], parts[m]] += np.diag(g.sum(1))
-        f[parts[m]] += network.biases[m].detach().numpy()
-        if m == 0:
-            f[parts[0]] += g @ sources
-        else:
-            h[parts[m - 1], parts[m - 1]] += np.diag(g.sum(0))
-            h[parts[m], parts[m - 1]] -= g
-            h[parts[m - 1], parts[m]] -= g.T
+    h = np.zeros((ends[-1], ends[-1]))
+    for e in network.edges:
+        g, a, b = e.coupling.weight.detach().numpy(), parts[e.source], parts[e.target]
+        h[a, a] += np.diag(g.sum(0))
+        h[b, b] += np.diag(g.sum(1))
+        h[b, a] -= g
+        h[a, b] -= g.T
+    held = parts[0].stop  # the sources, of known voltages
+    f = np.concatenate([b.detach().numpy() for b in network.biases])
+    f -= h[held:, :held] @ (network.amplification * np.concatenate([row, -row]))
+    h, parts = h[held:, held:], [slice(p.start - held, p.stop - held) for p in parts[1:]]
     if beta:
-        read = np.eye(3, len(f)) * 0
-        nodes = np.arange(ends[-2], ends[-1])
-        read[np.arange(3), nodes[:3]] = 1
+        read = np.zeros((3, len(f)))
+        first = parts[-1].start
+        read[np.arange(3), first + np.arange(3)] = 1
         if network.pairs:
-            read[np.arange(3), nodes[3:]] = -1
+            read[np.arange(3), first + 3 + np.arange(3)] = -1
         h, f = h + beta * read.T @ read, f + beta * read.T @ wanted
     return h, f, parts
 
@@ -82,11 +81,26 @@ def together(states):
 @BOTH
 @pytest.mark.parametrize("beta", [0.0, 0.5, -0.3])
 def test_voltages_are_the_constrained_minimum(outputs, beta):
-    network = make(outputs)
+    check_minimum(make(outputs), beta)
+
+
+def check_minimum(network, beta):
     target = network.targets(LABELS)
     v = together(network.relax(X, beta=beta, target=target).states)
-    np.testing.assert_allclose(v, solve(network, X, beta, target), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(v, solve(network, X, beta, target), rtol=0, atol=1e-12)
     assert 0.1 < (v == 0).mean() < 0.9  # diodes of both states
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_so_they_are_with_resistors_past_a_layer(beta):
+    """Sources tied to the outputs and the second hidden group too: three sets of groups, not two."""
+    sizes, ends = [12, 8, 6, 3], [(0, 1), (1, 2), (2, 3), (0, 2), (0, 3), (1, 3)]
+    edges = [Edge(a, b, ResistiveCoupling(sizes[a], sizes[b], seed=k)) for k, (a, b) in enumerate(ends)]
+    rounds = Relaxation(400, 400, "alternating")
+    network = ResistiveNetwork([(n,) for n in sizes], edges, amplification=5.0, relaxation=rounds).double()
+    network.dtype = torch.float64
+    assert len(network.groups) == 3
+    check_minimum(network, beta)
 
 
 def test_without_diodes_voltages_solve_kirchhoffs_equations(monkeypatch):
@@ -257,6 +271,17 @@ def test_chips_side_by_side_are_networks_alone():
     parts = zip(changes.split([2 * s for s in _order(sizes)]), *(s.split(_order(sizes)) for s in singles), strict=True)
     for two, first, second in parts:
         torch.testing.assert_close(two, torch.cat([first, second]), rtol=1e-10, atol=1e-12)
+
+
+def test_chips_may_see_samples_of_their_own():
+    network = make(chips=2)
+    own = torch.stack([X, X.flip(0)])
+    found, first = network.relax(own).states, network.relax(X).states
+    for mine, same in zip(found, first, strict=True):
+        torch.testing.assert_close(mine[0], same[0], rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(mine[1], same[1].flip(0), rtol=1e-12, atol=1e-13)
+    phases = network.nudge(network.clamp(own), found, network.targets(torch.stack([LABELS, LABELS])), [0.2, -0.2])
+    assert phases[0][0].shape == (2, 4, 8)
 
 
 def _order(sizes):
