@@ -4,7 +4,9 @@
    gradients through the last steps of the free phase, for a toy network and networks of the sizes trained, untrained.
    Three variants: the dynamics for which the theorem holds, with the one-sided and with the centred estimator; and the
    dynamics of the published program, which it holds for only nearly (see `nanoneurons.learning._descending`).
-2. The table of MNIST errors: every network trained by both rules from the same weights on the same mini-batches.
+2. The table of MNIST errors: every network trained by both rules from the same weights on the same mini-batches. As
+   published, equilibrium propagation nudges outside of sigma and so descends the binary cross-entropy where sigma is
+   logistic; backpropagation through time descends the squared error.
 
 Sizes, rates and steps were read in the authors' program and its list of commands, except these. Its present version
 gives the prototypical networks a damped map, s + 0.2 (sigma(h) - s); ours is the undamped one of the paper's equations.
@@ -271,7 +273,11 @@ def _table(config: Config, results: dict[str, dict], name: str) -> list[Quantity
     for rule, label in RULES.items():
         runs = found[rule]
         cpu = np.mean([r["cpu_seconds"] for r in runs]) / trained.epochs
-        note = f"{label}; last of {trained.epochs} epochs; {split}; {cpu:.0f} CPU-seconds an epoch on {first['place']}"
+        moves = max(r["residual"] for r in runs)
+        note = (
+            f"{label}; last of {trained.epochs} epochs; {split}; {cpu:.0f} CPU-seconds an epoch on {first['place']}; "
+        )
+        note += f"in the last free step states move by at most {moves:.1g}"
         rows.append(_row(f"{name.lower()}-{rule}-test-error", [r["error"] for r in runs], "%", note))
         rows.append(_row(f"{name.lower()}-{rule}-train-error", [r["train_error"] for r in runs], "%", label))
     apart = [a["error"] - b["error"] for a, b in zip(found["ep"], found["bptt"], strict=True)]
