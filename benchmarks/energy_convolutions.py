@@ -26,8 +26,8 @@ from nanoneurons.papers.laborieux2021_scaling_ep.experiment import Config, netwo
 IMAGES = 50_000
 CANDIDATES = (
     ("published", (1.0, 1.0, 1.0, 1.0), 0),
-    ("warm-up", (1.0, 1.0, 1.0, 1.0), 200),
-    ("larger gains, warm-up", (1.0, 1.4, 1.4, 1.4), 200),
+    ("larger gains", (1.0, 1.5, 1.5, 1.5), 0),
+    ("larger gains, warm-up", (1.0, 1.5, 1.5, 1.5), 400),
 )
 
 

@@ -63,7 +63,8 @@ class Config:
         network_seeds: seeds of the trained network.
         estimators: estimates it is trained with.
         channels: of the convolutions; `gains`, factors of their initial weights (uniform within one over the root of
-            the fan-in; 1 in the paper). One gain, or rate, serves all layers.
+            the fan-in; 1 in the paper). At 1.5 the last group tells images apart seven times as much before training,
+            at 2 the network no longer settles. One gain, or rate, serves all layers.
         order, step, free_steps, nudged_steps: of the phases; a step above 1 over-relaxes. On a narrow network trained
             for a few epochs, 20 and 10 steps of 1.5 agreed with long phases about as well as 30 and 15 steps of 1.
         rates: learning rates of the convolutions and of the read-out; they fall to zero along half a cosine.
@@ -87,7 +88,7 @@ class Config:
     network_seeds: int = 1
     estimators: tuple[str, ...] = ("centred", "one-sided")
     channels: tuple[int, ...] = (128, 256, 512, 512)
-    gains: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    gains: tuple[float, ...] = (1.0, 1.5, 1.5, 1.5)
     order: str = "alternating"
     step: float = 1.4
     free_steps: int = 30
@@ -97,7 +98,7 @@ class Config:
     one_sided_epochs: int = 10
     batch: int = 128
     rates: tuple[float, ...] = (0.25, 0.15, 0.1, 0.08, 0.05)
-    warm_up: int = 0
+    warm_up: int = 400
     momentum: float = 0.9
     weight_decay: float = 3e-4
     shift: int = 4
@@ -124,12 +125,20 @@ class Config:
 
 
 PUBLISHED = Config(
-    order="synchronous", step=1.0, free_steps=250, nudged_steps=25, epochs=120, one_sided_epochs=0, precision="single"
+    order="synchronous",
+    step=1.0,
+    gains=(1.0,) * 4,
+    warm_up=0,
+    free_steps=250,
+    nudged_steps=25,
+    epochs=120,
+    one_sided_epochs=0,
+    precision="single",
 )
 
 QUICK = Config(
     seeds=1, betas=(1.0, 0.2, 0.02), bias_steps=25, bias_batch=5, data="mnist", channels=(8, 16, 32), gains=(2.0,) * 3,
-    free_steps=12, nudged_steps=6, epochs=2, one_sided_epochs=0, batch=32, rates=(0.25, 0.15, 0.1, 0.05),
+    warm_up=0, free_steps=12, nudged_steps=6, epochs=2, one_sided_epochs=0, batch=32, rates=(0.25, 0.15, 0.1, 0.05),
     train_samples=1000, test_samples=500, shift=0, flip=False,
 )  # fmt: skip
 
