@@ -159,7 +159,8 @@ def _assemble(
     }
     result["headline"] = headline(result)
     names = {job: plan.labels[condition] for condition, job in reversed(plan.jobs.items())} | {TRAIN: "software"}
-    result["notes"] = [*warned(results, names, "conditions"), *notes(result), *setup.circuit.remarks()]
+    said = (*setup.circuit.remarks(), *setup.rule.remarks(network, full.get("history", [])))
+    result["notes"] = [*warned(results, names, "conditions"), *notes(result), *said]
     return result
 
 

@@ -112,13 +112,14 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
     noise = generator_for(study.seed, "test") if circuit.binary else None
     right = answers(network, task.x_test, task.y_test, noise)
     pulses = sum(layer.pulses_applied for layer in network.device_layers) / study.chips
+    seen = task.x_test[:SEEN] if circuit.layers == "rf" else None  # there the energy depends on the powers sent
     return {
         "accuracy": right.mean(1).tolist(),
         "correct": base64.b64encode(np.packbits(right).tobytes()).decode(),
         "history": history,
         "pulses_per_chip": float(pulses),
-        # Of resonators and oscillators the energy depends on the powers that a task sends.
-        "inference": dict(network.inference_counts(task.x_test[:SEEN] if circuit.layers == "rf" else None).events),
+        "inference": dict(network.inference_counts(seen).events),
+        "learning": dict(setup.rule.learning_counts(network, seen).events) if setup.rule.in_situ else {},
     }
 
 

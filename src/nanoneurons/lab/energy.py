@@ -14,15 +14,19 @@ from .words import si
 __all__ = ["beside", "energy"]
 
 
-def energy(circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presented: int) -> dict[str, Any]:
+def energy(
+    circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presented: int, passes: str = "forward passes"
+) -> dict[str, Any]:
     """Bills per inference and per training of one chip.
 
-    Training in the devices counts the drives (pulses, shifts) that were applied and one forward pass through the
-    array per presented sample; training in software counts the drives that program the chip once.
+    Training in the devices counts the drives (pulses, shifts) that were applied and what the rule reads per presented
+    sample; training in software counts the drives that program the chip once.
 
     Args:
-        result: stored row of the full device (``inference`` events of one sample, ``pulses_per_chip``).
+        result: stored row of the full device: ``inference`` and ``learning`` events of one sample,
+            ``pulses_per_chip``.
         presented: samples shown during the whole training.
+        passes: what reads the arrays for a sample in training.
     """
     prices = circuit.prices()
     inference = Counts(result["inference"])
@@ -30,10 +34,13 @@ def energy(circuit: Circuit, result: Mapping[str, Any], *, in_situ: bool, presen
     drives = circuit.drives
     parts: list[tuple[str, Counts]]
     if in_situ:
-        parts = [(f"{drives} that change weights", written), ("forward passes", inference * presented)]
+        parts = [
+            (f"{drives} that change weights", written),
+            (passes, Counts(result.get("learning") or result["inference"]) * presented),
+        ]
         note = (
-            f"{presented:,} forward passes and the {drives} they caused; gradients are computed digitally and not "
-            "priced"
+            f"{presented:,} samples: {passes} and the {drives} they caused; what else computes the changes is digital "
+            "and not priced"
         )
     else:
         parts = [(f"{drives} that program the weights", written)]

@@ -169,7 +169,9 @@ class Study(BaseModel):
             )
         circuit_name = self.circuit or CIRCUITS[fitting[0]]
         circuit_class = circuits.catalogue[circuit_name]
-        circuit = circuit_class.build(device, **_si(self.circuit_parameters, circuit_class))
+        known = {p.name for p in circuit_class.parameters()}
+        suited = {name: value for name, value in rule.circuit_values.items() if name in known}
+        circuit = circuit_class.build(device, **{**suited, **_si(self.circuit_parameters, circuit_class)})
         if circuit.layers not in rule.layers:
             rule.accept(circuit)  # most rules know why; else:
             raise RefusedError(

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from nanoneurons.circuits import Circuit
+from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RefusedError
 
 from .analog import _AnalogLayer
@@ -179,6 +180,12 @@ class Coupling(_AnalogLayer):
 
     def confine(self) -> None:
         """Keep software weights within their bounds after a change; the base has none."""
+
+    def counts_back(self) -> Counts:
+        """Events of one product on the way down, one chip."""
+        other = self if self.feedback is None else self.feedback
+        circuit, first = other._wired(), 0 if self.chips is None else 1
+        return circuit.inference(math.prod(self.weight.shape[first + 1 :]), self.weight.shape[first])
 
     # -- derivatives ----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from nanoneurons import networks
 from nanoneurons.circuits import Circuit
+from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
@@ -54,6 +56,9 @@ class LayerRule(Rule):
         default_epochs: passes over the training set when a study does not say.
         default_batch: mini-batch size when a study does not say and the training set is large.
         default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
+        circuit_values: parameters of a circuit that suit the rule better than their defaults, where a study does not
+            say; those that a circuit does not have are passed over.
+        passes: what reads the arrays during training in the devices, for the bill.
     """
 
     trains: ClassVar[Literal["layers", "oscillators", "read-outs"]] = "layers"
@@ -62,10 +67,24 @@ class LayerRule(Rule):
     default_epochs: ClassVar[int]
     default_batch: ClassVar[int]
     default_updates: ClassVar[int]
+    circuit_values: ClassVar[Mapping[str, float]] = {}
+    passes: ClassVar[str] = "forward passes"
 
     def build_network(self, spec: str, **common: Any) -> Any:
         """The network this rule trains, from its description; see `nanoneurons.networks.build` for the arguments."""
         return networks.build(spec, **common)
+
+    def learning_counts(self, network: Any, x: torch.Tensor | None = None) -> Counts:
+        """Events of reading the arrays to learn from one sample, one chip: those of an inference unless overridden."""
+        return network.inference_counts(x)
+
+    def remarks(self, network: Any, history: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
+        """What a reader of results should know of a training, in sentences; nothing unless overridden.
+
+        Args:
+            history: the records that `nanoneurons.learning.fit` returned.
+        """
+        return ()
 
     @abstractmethod
     def accept(self, circuit: Circuit) -> None:
@@ -129,6 +148,10 @@ class RuleState(ABC):
             RefusedError: the rule cannot; the base never can.
         """
         raise RefusedError("this rule trains one seed at a time; give `fit` one number as its seed")
+
+    def measured(self) -> dict[str, float]:
+        """What the record of an epoch should tell besides its loss; nothing unless overridden."""
+        return {}
 
     def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
         """Advance schedules; the base has none."""

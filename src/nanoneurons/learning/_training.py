@@ -46,7 +46,7 @@ def fit(
         transform: applied to the inputs of every mini-batch, such as random shifts of images.
 
     Returns:
-        One record per epoch: ``epoch``, ``loss`` (mean over batches and chips).
+        One record per epoch: ``epoch``, ``loss`` (mean over batches and chips), and what the rule measured.
 
     Raises:
         DivergedError: the loss, or a state of a network that relaxes, became NaN or infinite.
@@ -78,14 +78,14 @@ def fit(
             total += state.learn(inputs, y[chosen], noise[0], chosen)
             if progress is not None and (step % 16 == 0 or step == steps - 1):
                 progress((epoch - 1 + (step + 1) / steps) / epochs, f"epoch {epoch}/{epochs}")
-        state.end_epoch()
         mean = float(total) / steps / state.chips
         if not torch.isfinite(torch.tensor(mean)):
             raise DivergedError(f"training diverged in epoch {epoch}: the loss is {mean}; lower the learning rate")
-        record = {"epoch": epoch, "loss": mean}
+        record = {"epoch": epoch, "loss": mean, **state.measured()}
         if after_epoch is not None:
             after_epoch(epoch, record)
         history.append(record)
+        state.end_epoch()
     state.finish()
     return history
 

@@ -84,6 +84,14 @@ class BinaryEquilibriumPropagation(EquilibriumRule):
         50, doc="steps of the free phase in networks made by this rule", source=_PAPER, low=1, high=1_000_000,
         integer=True,
     )  # fmt: skip
+    nudged_steps: int = param(
+        10, doc="steps of a nudged phase in networks made by this rule", source=_PAPER, low=1, high=1_000_000,
+        integer=True,
+    )  # fmt: skip
+    averaged: int = param(
+        1, doc="last steps of a phase averaged against the noise of reading, in networks made by this rule",
+        source=_PAPER, low=1, high=1_000_000, integer=True,
+    )  # fmt: skip
     order: str = param(
         "synchronous", doc="order in which groups move in networks made by this rule", source=_PAPER,
         choices=("synchronous", "alternating"),
@@ -91,7 +99,8 @@ class BinaryEquilibriumPropagation(EquilibriumRule):
 
     def build_network(self, spec: str, **common: Any) -> RelaxingNetwork:
         """An energy network of dense binary couplings, nudged outside of its state function."""
-        relaxation = Relaxation(self.free_steps, self.nudged_steps, self.order)  # type: ignore[arg-type]
+        order: Any = self.order
+        relaxation = Relaxation(self.free_steps, self.nudged_steps, order, averaged=self.averaged)
         common["kind"] = "binary"
         return build_energy(spec, dynamics=Dynamics(nudge="outside"), relaxation=relaxation, **common)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ class Relaxed:
     """Result of a phase.
 
     Attributes:
-        states: of all groups but the input.
+        states: of all groups but the input; averaged over the last steps where the network's `relaxation` says so.
         residual: largest movement of a state in the last step, if it was measured.
         steps: steps taken.
     """
@@ -207,7 +208,8 @@ class RelaxingNetwork(Wired):
                 raise ParameterError("complex nudgings need a network in float32 or float64, not in float16")
             first = [s.to(self.dtype.to_complex()) for s in first]
         begun = (clamped, first, beta if nudged else None, target)
-        result = _run(self._quick(*begun) or Phase(self, *begun), steps, tolerance, measure)
+        phase = self._quick(*begun) or Phase(self, *begun)
+        result = _run(phase, steps, tolerance, measure, self.relaxation.averaged)
         if self._due(clamped.x.device) and not torch.isfinite(result.states[-1]).all():
             _name_divergence(Phase(self, *begun), steps)
         return result
@@ -265,15 +267,20 @@ class RelaxingNetwork(Wired):
         return [[p[k] for p in parts] for k in range(count)]
 
 
-def _run(phase: Steps, steps: int, tolerance: float, measure: bool) -> Relaxed:
+def _run(phase: Steps, steps: int, tolerance: float, measure: bool, averaged: int = 1) -> Relaxed:
     residual = None
+    last: deque[States] = deque(maxlen=averaged)
     for taken in range(1, steps + 1):
         phase.step()
+        if averaged > 1 and (tolerance > 0 or taken > steps - averaged):
+            last.append([s.clone() for s in phase.states])  # a phase may use its tensors again
         if tolerance > 0 or (measure and taken == steps):
             residual = float(phase.moved())
             if residual < tolerance:
-                return Relaxed(phase.states, residual, taken)
-    return Relaxed(phase.states, residual, steps)
+                steps = taken
+                break
+    states = [torch.stack(s).mean(0) for s in zip(*last, strict=True)] if last else phase.states
+    return Relaxed(states, residual, steps)
 
 
 def _name_divergence(phase: Phase, steps: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.coupling import Coupling, DenseCoupling
@@ -143,6 +144,37 @@ class Wired(nn.Module):
         """Refuse untied couplings, which have no energy."""
         for coupling in self.couplings:
             coupling.require_symmetric()  # type: ignore[operator]
+
+    # -- energy ---------------------------------------------------------------------------------------
+
+    def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
+        """Events of classifying one sample on one chip: a free phase of all its steps."""
+        return self.learning_counts(0)
+
+    def learning_counts(self, nudged: int) -> Counts:
+        """Events of a free phase of one sample on one chip, and of a number of nudged ones.
+
+        Couplings of the input are read once and their products held; all others are read both ways in every step.
+        """
+        steps, total = self.relaxation.steps + nudged * self.relaxation.nudged_steps, Counts()
+        for e in self.edges:
+            if e.source == 0:
+                total = total + e.coupling.counts()
+            else:
+                total = total + (e.coupling.counts() + e.coupling.counts_back()) * float(steps)
+        return total
+
+    @property
+    def reading(self) -> str:
+        """What classifying a sample takes, in a sentence or two."""
+        phases = self.relaxation
+        text = (
+            f"A sample is classified by where the network is after {phases.steps} steps from zero; in each of them "
+            "every array but that of the input is read both ways."
+        )
+        if phases.averaged > 1:
+            text += f" The states of the last {phases.averaged} steps of a phase are averaged."
+        return text
 
     # -- inputs and outputs ---------------------------------------------------------------------------
 

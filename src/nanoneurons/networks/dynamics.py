@@ -87,6 +87,8 @@ class Relaxation:
         order: ``"synchronous"``, or ``"alternating"``: groups that share no coupling move together, one set after
             the other (block coordinates), which settles in fewer steps.
         tolerance: the free phase stops once no state moved by more than this in a step; 0 to take all steps.
+        averaged: last steps of a phase whose states are averaged into its result. Arrays of devices are read anew, with
+            new noise, in every step, so this is a longer reading.
 
     Raises:
         ParameterError: a value out of its range.
@@ -96,6 +98,7 @@ class Relaxation:
     nudged_steps: int = 15
     order: Literal["synchronous", "alternating"] = "synchronous"
     tolerance: float = 0.0
+    averaged: int = 1
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.nudged_steps < 1:
@@ -104,3 +107,8 @@ class Relaxation:
             raise ParameterError(f"order must be 'synchronous' or 'alternating', not {self.order!r}")
         if not 0 <= self.tolerance < 1:
             raise ParameterError(f"tolerance must be 0 or a number below 1, not {self.tolerance!r}")
+        if not 1 <= self.averaged <= min(self.steps, self.nudged_steps):
+            raise ParameterError(
+                f"averaged must be at least 1 and at most the steps of a phase ({self.steps} and {self.nudged_steps}), "
+                f"not {self.averaged!r}"
+            )

@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 from torch import nn
 
-from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
 from nanoneurons.layers.activation import activation
@@ -145,12 +144,4 @@ class EnergyNetwork(Relaxing):
             s = seen[n]
             b = bias.unsqueeze(-2) if self.chips else bias.view(-1, 1, 1) if len(self.shapes[n]) == 3 else bias
             total = total + (s * b).sum(tuple(range(s.dim() - len(self.shapes[n]), s.dim())))
-        return total
-
-    def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
-        """Events of classifying one sample on one chip: input couplings once, all others twice per step."""
-        total = Counts()
-        for e in self.edges:
-            once = e.coupling.counts()
-            total = total + (once if e.source == 0 else once * float(2 * self.relaxation.steps))
         return total

@@ -241,8 +241,28 @@ class ResistiveNetwork(RelaxingNetwork):
 
     def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
         """Events of classifying one sample on one chip: all voltages settle at once, only outputs are converted."""
-        devices = sum(math.prod(e.coupling.weight.shape[-2:]) for e in self.edges)
-        return Counts({"dac": float(self.shapes[0][0]), "read": float(devices), "adc": float(self.shapes[-1][0])})
+        return Counts({"dac": float(self.shapes[0][0]), "read": self._devices, "adc": float(self.shapes[-1][0])})
+
+    def learning_counts(self, nudged: int) -> Counts:
+        """Events of a free and of nudged phases of one sample, one chip: all voltages are converted in each.
+
+        The input is held; a nudged phase drives a current into every output.
+        """
+        nodes, phases = sum(shape[0] for shape in self.shapes[1:]), 1 + nudged
+        drives = self.shapes[0][0] + nudged * self.shapes[-1][0]
+        return Counts({"dac": float(drives), "read": self._devices * phases, "adc": float(nodes * phases)})
+
+    @property
+    def _devices(self) -> float:
+        return float(sum(math.prod(e.coupling.weight.shape[-2:]) for e in self.edges))
+
+    @property
+    def reading(self) -> str:
+        """What classifying a sample takes, in a sentence."""
+        return (
+            f"A sample is classified by the voltages that the network settles to by itself, found here in at most "
+            f"{self.relaxation.steps} block-coordinate steps."
+        )
 
 
 def build_resistive(
