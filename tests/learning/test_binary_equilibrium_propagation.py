@@ -175,7 +175,14 @@ def test_binary_neurons_start_at_one_and_follow_their_equation():
     assert torch.equal(network.outputs(one), seen[1].view(6, 3, 2).mean(-1))
 
 
-@pytest.mark.parametrize("rule", [RULE, EquilibriumPropagation(estimator="random-sign", settled=10.0)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RULE,
+        BinaryEquilibriumPropagation(settled=10.0, gamma=1e-3, tau=1e-5, scale_lr=0.1),
+        EquilibriumPropagation(estimator="random-sign", settled=10.0),
+    ],
+)
 @pytest.mark.parametrize("dynamics", [Dynamics(nudge="outside"), STEPS])
 def test_seeds_side_by_side_learn_as_they_do_alone(rule, dynamics):
     x, y = task(60)
