@@ -129,6 +129,19 @@ def test_devices_get_whole_pulses_at_every_step(network, monkeypatch):
     assert all(not torch.equal(a, layer.weight) for a, layer in zip(before, layers, strict=True))
 
 
+def test_the_bill_counts_every_step():
+    """The input's devices once for the free phase and the first step, then at every step; all others in every step."""
+    rule = learning.get("continual-equilibrium-propagation", nudged_steps=STEPS, free_steps=10)
+    net = rule.build_network("9-8-3", shape=(9,), classes=3, circuit=crossbar("pulsed:ecram"))
+    reads = rule.learning_counts(net).events["read"]
+    assert reads == 72 * STEPS + 2 * 24 * (10 + STEPS)
+    resistors = learning.get("continual-equilibrium-propagation", nudged_steps=STEPS, network="resistors")
+    net = resistors.build_network("9-8-3", shape=(9,), classes=3, circuit=crossbar("pulsed:ecram"))
+    events = resistors.learning_counts(net).events
+    assert events["adc"] == 11 * (1 + STEPS)
+    assert events["dac"] == 18 + 3 * STEPS
+
+
 def test_digits_are_learnt():
     task = data.load("digits")
     x, x_test = task.x_train.flatten(1), task.x_test.flatten(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -114,7 +114,8 @@ class EitherNetworkRule(RelaxingRule):
         """A network of dense couplings or of resistors."""
         if self.network == "neurons":
             return super().build_network(spec, **common)
-        return build_resistive(spec, relaxation=self.phases, amplification=self.amplification, **common)
+        exact = replace(self.phases, averaged=1)  # voltages are read without noise
+        return build_resistive(spec, relaxation=exact, amplification=self.amplification, **common)
 
     def require_circuit(self, circuit: Circuit, name: str) -> None:
         """Refuse devices whose small changes cannot add up, and for resistors weights of two devices each.

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from nanoneurons.circuits import Circuit
+from nanoneurons.core.energy import Counts
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.learning import _equilibrium as ep
@@ -27,6 +28,7 @@ from nanoneurons.learning._descent import RatedRule, RatedState
 from nanoneurons.learning._equilibrium_state import EitherNetworkRule, RelaxingState
 from nanoneurons.learning._rule import RuleState
 from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
+from nanoneurons.networks.resistive_network import ResistiveNetwork
 
 __all__ = ["Continual", "ContinualEquilibriumPropagation"]
 
@@ -47,6 +49,7 @@ class ContinualEquilibriumPropagation(EitherNetworkRule, RatedRule):
     in_situ: ClassVar[bool] = True
     layers: ClassVar[tuple[str, ...]] = ("analog",)
     local: ClassVar[str] = "a weight sees how the states of the two neurons it joins move, at that moment; no memory"
+    passes: ClassVar[str] = "free and nudged phases"
     default_epochs: ClassVar[int] = 3
     default_batch: ClassVar[int] = 20
     default_updates: ClassVar[int] = 3000
@@ -63,6 +66,10 @@ class ContinualEquilibriumPropagation(EitherNetworkRule, RatedRule):
     beta: float = param(0.2, doc="strength of nudging", source=_PROGRAM, low=-100.0, high=100.0)
     lr: float = param(0.005, doc="learning rate of the weights", source=_PROGRAM, low=0.0, high=1e3)
     digital_lr: float = param(0.005, doc="learning rate of biases and read-out", source=_OURS, low=0.0, high=1e3)
+    final: float = param(
+        1.0, doc="last learning rate as a share of the first; it falls along half a cosine", source=_OURS, low=0.0,
+        high=1.0,
+    )  # fmt: skip
 
     def check(self) -> None:
         """Refuse a nudging of 0."""
@@ -72,6 +79,17 @@ class ContinualEquilibriumPropagation(EitherNetworkRule, RatedRule):
     def accept(self, circuit: Circuit) -> None:
         """Needs graded weights in devices whose small changes add up."""
         self.require_circuit(circuit, "continual-equilibrium-propagation")
+
+    def learning_counts(self, network: RelaxingNetwork, x: torch.Tensor | None = None) -> Counts:
+        """Events of a free and a nudged phase; weights change, so every step reads the input's couplings anew.
+
+        Resistors need no reading to settle, but all voltages are converted at every step.
+        """
+        steps = network.relaxation.nudged_steps
+        if isinstance(network, ResistiveNetwork):
+            return network.learning_counts(steps)
+        again = [e.coupling.counts() * float(steps - 1) for e in network.edges if e.source == 0]
+        return sum(again, network.learning_counts(1))
 
     def start(self, network: nn.Module, steps_per_epoch: int, epochs: int) -> RuleState:
         """Check the network and prepare the rates."""
