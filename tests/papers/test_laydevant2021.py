@@ -93,6 +93,16 @@ def test_jobs_are_those_of_the_settings():
     assert [j for j in second if j.startswith("cifar-learnt")] == []
 
 
+def test_a_small_cifar_keeps_the_settings_of_the_last_couplings():
+    small = experiment.row_of(dataclasses.replace(experiment.QUICK, cifar="small"), "cifar")
+    assert small.bias_rates == (0.025, 0.05, 0.1)
+    network = network_of(small, small.layers, (3, 32, 32), 0)
+    assert len(network.edges) == len(small.gammas) == len(small.taus) == 3
+    paper = experiment.row_of(dataclasses.replace(experiment.QUICK, cifar="paper"), "cifar")
+    assert paper is ROWS["cifar"]
+    assert len(network_of(paper, paper.layers, (3, 32, 32), 0).edges) == len(paper.gammas) == 5
+
+
 def test_wrong_settings_are_refused():
     with pytest.raises(ParameterError, match="rows = 'conv' must be of binary"):
         dataclasses.replace(TINY, rows=("conv",))

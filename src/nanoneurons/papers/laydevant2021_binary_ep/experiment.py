@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Config:
         rows: dense networks to train, of ``binary``, ``learnt``, ``twin``, ``neurons``, ``neurons-learnt`` and
             ``wide-twin``.
         conv: adds the convolutional networks on MNIST, with their twin.
-        cifar: adds CIFAR-10: ``"paper"``, or ``"small"`` (few images and epochs, labelled so), or ``"none"``.
+        cifar: adds CIFAR-10: ``"paper"``, or ``"small"`` (two convolutions, few images and epochs), or ``"none"``.
         hidden, wide: hidden neurons of networks with full-precision and with binary neurons.
         epochs: of networks with full-precision neurons; `neuron_epochs` of those with binary ones; `cifar_epochs`.
         rates: learning rates of the twins that are compared after `rate_epochs` on the last `held_out` training images.
@@ -97,7 +97,7 @@ QUICK = Config(
     rates=(0.2, 0.4), rate_epochs=1, held_out=500, seeds_together=2, train_samples=2000, test_samples=500, batch=32,
     torch_device="cpu",
 )  # fmt: skip
-SMALL = 5000  # images, for both training and the rate of the twin, of a small CIFAR-10
+SMALL, SMALL_EPOCHS = 5000, 10  # images to train and to test with, and epochs, of a small CIFAR-10
 
 Progress = Callable[[float, str], None]
 
@@ -149,8 +149,21 @@ def _layers(config: Config, row: Row) -> str:
     return row.layers.format(hidden=config.hidden, wide=config.wide)
 
 
+def row_of(config: Config, name: str) -> Row:
+    """A network as the configuration wants it: a small CIFAR-10 has two convolutions, with the settings of the last."""
+    row = ROWS[name]
+    if not _is_small(config, row):
+        return row
+    cut = {key: getattr(row, key)[:3] for key in ("gammas", "taus", "bias_rates", "scale_rates")}
+    return replace(row, layers="3x32x32-16c5-mp2-32c5-mp2-10", **cut)
+
+
+def _is_small(config: Config, row: Row) -> bool:
+    return row.data == "cifar10" and config.cifar == "small"
+
+
 def _images(config: Config, row: Row, held_out: int) -> Images:
-    small = row.data == "cifar10" and config.cifar == "small"
+    small = _is_small(config, row)
     flat = "{" in row.layers
     train = SMALL if small else config.train_samples
     return Images.of(row.data, flat, train, SMALL if small else config.test_samples, held_out, place_of(config))
@@ -158,8 +171,8 @@ def _images(config: Config, row: Row, held_out: int) -> Images:
 
 def _try_rate(config: Config, name: str, rate: float, folder: Path, progress: Progress) -> dict[str, Any]:
     """Error on held-out images after a short training at one rate; a rate that diverges has an error of 100 %."""
-    row = ROWS[name]
-    images = _images(config, row, config.held_out)
+    row = row_of(config, name)
+    images = _images(config, row, min(config.held_out, SMALL // 5) if _is_small(config, row) else config.held_out)
     network = network_of(row, _layers(config, row), tuple(images.x.shape[1:]), config.first_seed).to(place_of(config))
     try:
         learning.fit(
@@ -180,13 +193,13 @@ def _best_rate(config: Config, name: str, folder: Path) -> float:
 
 def _epochs(config: Config, row: Row) -> int:
     if row.data == "cifar10":
-        return config.cifar_epochs
+        return min(config.cifar_epochs, SMALL_EPOCHS) if config.cifar == "small" else config.cifar_epochs
     return config.neuron_epochs if row.neurons else config.epochs
 
 
 def _train(config: Config, name: str, seeds: list[int], folder: Path, progress: Progress) -> dict[str, Any]:
     """Train one network, or those of several seeds side by side; what every epoch gave is written to the folder."""
-    row, place = ROWS[name], place_of(config)
+    row, place = row_of(config, name), place_of(config)
     images = _images(config, row, 0)
     rate = _best_rate(config, row.rate_of, folder) if row.rate_of else 0.0
     shape, layers = tuple(images.x.shape[1:]), _layers(config, row)
@@ -269,9 +282,9 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
 
 def _note(config: Config, results: dict[str, dict], name: str) -> str:
     first = results[_job(name, groups_of(config, name)[0])]
-    text = (
-        f"last of {len(first['epochs'])} epochs; {first['train_samples']} training, {first['test_samples']} test images"
-    )
+    text = "SMALL VERSION: " if _is_small(config, ROWS[name]) else ""
+    text += f"last of {len(first['epochs'])} epochs; {first['train_samples']} training, "
+    text += f"{first['test_samples']} test images"
     if ROWS[name].rate_of:
         text += f"; rate {first['rate']:g}, the best of {', '.join(f'{r:g}' for r in config.rates)} on held-out images"
     if ROWS[name].binary:
