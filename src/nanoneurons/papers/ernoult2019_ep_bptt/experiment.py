@@ -15,7 +15,7 @@ the published rates and nudging, but takes 8 epochs instead of 40, with momentum
 rates that fall to 5 %, and groups that move in turn for 25 + 8 steps instead of all together for 200 + 10; its
 estimator is centred, since the one-sided one divides by beta what still moves when the free phase ends, and after so
 few steps did not train. These were compared by accuracy on held-out training images. P-conv is sized for a GPU: on a
-CPU core it takes some 8 minutes an epoch.
+CPU core it takes some 7 minutes an epoch.
 """
 
 from __future__ import annotations
