@@ -267,7 +267,7 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
             continue
         twin = "twin" if row.twin == "wide-twin" and row.twin not in last else row.twin
         if name in last and twin in last:
-            note = f"seed by seed, against {ROWS[twin].title}, {_layers(config, ROWS[twin])}"
+            note = f"seed by seed, against {ROWS[twin].title}, {_layers(config, row_of(config, twin))}"
             rows.append(_row(f"{name}-gap", last[name] - last[twin], "points", note))
         elif name in ("binary", "neurons"):
             rows.append(Quantity(f"{name}-gap", None, None, 0, "points", f"needs the rows {name} and {twin}"))
