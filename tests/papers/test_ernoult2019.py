@@ -98,6 +98,16 @@ def test_every_published_number_is_measured_by_default():
     assert set(load_published(KEY)) <= {q.quantity for q in experiment.quantities(config, results)}
 
 
+def test_the_slow_reference_is_trained_with_fewer_seeds():
+    (found,) = experiment.jobs(experiment.Config())
+    assert [j for j in found if j.startswith("train/P-conv/bptt")] == ["train/P-conv/bptt/seed0"]
+    assert (
+        sum(j.startswith("train/P-conv/ep") for j in found) == sum(j.startswith("train/P-1h/bptt") for j in found) == 3
+    )
+    (found,) = experiment.jobs(experiment.Config(first_seed=5, conv_bptt_seeds=2))
+    assert [j[-5:] for j in found if j.startswith("train/P-conv/bptt")] == ["seed5", "seed6"]
+
+
 def test_figures_draw_wide_and_narrow(results):
     for figure in experiment.figures(TINY, results):
         for width in (9.0, 4.0):
