@@ -138,8 +138,8 @@ PUBLISHED = Config(
 
 QUICK = Config(
     seeds=1, betas=(1.0, 0.2, 0.02), bias_steps=25, bias_batch=5, data="mnist", channels=(8, 16, 32), gains=(2.0,) * 3,
-    warm_up=0, step=1.4, free_steps=12, nudged_steps=6, test_every=1, epochs=2, one_sided_epochs=0, batch=32, rates=(0.25, 0.15, 0.1, 0.05),
-    train_samples=1000, test_samples=500, shift=0, flip=False,
+    warm_up=0, step=1.4, free_steps=12, nudged_steps=6, epochs=2, one_sided_epochs=0, test_every=1, batch=32,
+    rates=(0.25, 0.15, 0.1, 0.05), train_samples=1000, test_samples=500, shift=0, flip=False,
 )  # fmt: skip
 
 Progress = Callable[[float, str], None]
