@@ -58,7 +58,7 @@ class Ours:
             "-".join(map(str, SIZES)), shape=SIZES[:1], classes=SIZES[-1], bias_start="uniform",
             dynamics=Dynamics(activation="sigmoid", nudge="outside", clip=False), relaxation=Relaxation(free, nudged),
         )  # fmt: skip
-        rule = EquilibriumPropagation(estimator="random-sign", beta=BETA, settled=10.0)
+        rule = EquilibriumPropagation(estimator="random-sign", beta=BETA, final=1.0, settled=10.0)
         self.state = Descent(self.network, rule, 1)
         self.state.rates, self.state.bias_rates = list(RATES), list(RATES)
         self.noise = generator_for(0, "signs")

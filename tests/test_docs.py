@@ -109,6 +109,7 @@ BLOCKS = [
         ROOT / "docs" / "getting-started.md",
         ROOT / "docs" / "oscillators.md",
         ROOT / "docs" / "radio-frequency.md",
+        ROOT / "docs" / "equilibrium-propagation.md",
     )
     for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 ]

@@ -96,7 +96,9 @@ def test_directions_align_in_training():
         "64-32-32-10", shape=found.shape, classes=10, tied=False, seed=1, bias_start="uniform",
         relaxation=Relaxation(25, 8, "alternating"),
     )  # fmt: skip
-    rule = UnidirectionalEquilibriumPropagation(lr=0.1, digital_lr=0.1, beta=0.3, weight_decay=5e-3, momentum=0.9)
+    rule = UnidirectionalEquilibriumPropagation(
+        lr=0.1, digital_lr=0.1, beta=0.3, weight_decay=5e-3, momentum=0.9, final=1.0
+    )
     before = angles(net)
     assert all(80 < a < 100 for a in before)  # drawn independently
     learning.fit(net, rule, found.x_train, found.y_train, epochs=10, batch=50, seed=0)

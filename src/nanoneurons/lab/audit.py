@@ -150,7 +150,9 @@ def _assemble(
         "costliest": plan.worst,
         "requirement": needed,
         "yield": summary.yield_curve(tables["full"].mean(1).tolist()),
-        "energy": energy(setup.circuit, full, in_situ=setup.rule.in_situ, presented=used * epochs),
+        "energy": energy(
+            setup.circuit, full, in_situ=setup.rule.in_situ, presented=used * epochs, passes=setup.rule.passes
+        ),
         "beside": beside(setup.circuit, _dense(network)),
         "response": response(setup.circuit.device, study.seed),
         "neuron": neuron(setup.circuit, study.seed),

@@ -76,6 +76,8 @@ class ContinualEquilibriumPropagation(EitherNetworkRule, RatedRule):
         super().check()
         ep.points(self.estimator, self.beta, generator=torch.Generator())
 
+    passes: ClassVar[str] = "free and nudged phases"
+
     def accept(self, circuit: Circuit) -> None:
         """Needs graded weights in devices whose small changes add up."""
         self.require_circuit(circuit, "continual-equilibrium-propagation")

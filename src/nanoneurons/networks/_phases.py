@@ -275,7 +275,7 @@ def _run(phase: Steps, steps: int, tolerance: float, measure: bool, averaged: in
         if averaged > 1 and (tolerance > 0 or taken > steps - averaged):
             last.append([s.clone() for s in phase.states])  # a phase may use its tensors again
         if tolerance > 0 or (measure and taken == steps):
-            residual = float(phase.moved())
+            residual = float(phase.moved().detach())
             if residual < tolerance:
                 steps = taken
                 break
