@@ -120,8 +120,9 @@ def side_by_side(row: Row, layers: str, shape: tuple[int, ...], seeds: Sequence[
 
 def rule_of(row: Row) -> BinaryEquilibriumPropagation | EquilibriumPropagation:
     """The rule that trains a row."""
-    kind = BinaryEquilibriumPropagation if row.binary else EquilibriumPropagation
-    return kind(estimator="random-sign", beta=row.beta)
+    if row.binary:
+        return BinaryEquilibriumPropagation(estimator="random-sign", beta=row.beta)
+    return EquilibriumPropagation(estimator="random-sign", beta=row.beta, final=1.0)
 
 
 def prepare(row: Row, state: RuleState, rate: float) -> None:
