@@ -157,16 +157,22 @@ def train(
     factor: float,
     tolerance: float,
     progress: Callable[[float, str], None],
+    warm_up: int = 0,
 ) -> dict[str, Any]:
     """Train one network; its test error is that of the epoch with the smallest validation error.
 
     Args:
         factor: of all published learning rates.
         tolerance: free phases stop once no state moves by more; 0 for all steps.
+        warm_up: mini-batches over which the rates rise at the start.
     """
     network = build(layout, way, seed, tolerance).to(digits.x.device)
     rule = EquilibriumPropagation(
-        estimator=way.estimator, beta=layout.beta, begin="last", final=0.0 if way.decay else 1.0
+        estimator=way.estimator,
+        beta=layout.beta,
+        begin="last",
+        final=0.0 if way.decay else 1.0,
+        warm_up=warm_up,
     )
     curve: list[float] = []
     best: dict[str, torch.Tensor] = {}

@@ -53,6 +53,8 @@ class Config:
         deepest_seeds: seeds with three hidden layers.
         batch: digits per mini-batch, as published.
         deep_factor, deepest_factor: of the published learning rates of two and three hidden layers, ours.
+        deep_warm_up: mini-batches over which the rates of two and three hidden layers rise at the start, ours: without,
+            an output may fall silent for good (seed 0 of two hidden layers stayed at 12 % error).
         tolerance: of free phases that go to the stationary state, movement per step.
         ways: ways of training one hidden layer.
         train_samples, test_samples: of training digits; of test and validation digits; 0 for all.
@@ -70,6 +72,7 @@ class Config:
     batch: int = 20
     deep_factor: float = 1.0
     deepest_factor: float = 1.0
+    deep_warm_up: int = 1000
     tolerance: float = 0.01
     ways: tuple[str, ...] = tuple(_networks.WAYS)
     train_samples: int = 0
@@ -80,7 +83,7 @@ class Config:
     def __post_init__(self) -> None:
         at_least(
             self, seeds=1, epochs=1, deep_epochs=1, deepest_epochs=1, deepest_seeds=0, batch=2, train_samples=0,
-            test_samples=0, check_samples=2,
+            test_samples=0, check_samples=2, deep_warm_up=0,
         )  # fmt: skip
         for way in self.ways:
             if way not in _networks.WAYS:
@@ -103,7 +106,7 @@ class Config:
 
 QUICK = Config(
     seeds=2, epochs=2, deep_epochs=2, deepest_epochs=1, train_samples=1000, test_samples=500, check_samples=100,
-    ways=("published", "ours"),
+    deep_warm_up=20, ways=("published", "ours"),
 )  # fmt: skip
 
 
@@ -134,7 +137,8 @@ def run(config: Config, job: str, folder: Path, progress: Progress) -> dict[str,
     factor = {1: 1.0, 2: config.deep_factor, 3: config.deepest_factor}[number]
     return _networks.train(
         _networks.LAYOUTS[number], way, _digits(config, number), seed=seed, epochs=epochs, batch=config.batch,
-        factor=factor, tolerance=config.tolerance if way.settled else 0.0, progress=progress,
+        factor=factor, tolerance=config.tolerance if way.settled else 0.0,
+        warm_up=config.deep_warm_up if number > 1 else 0, progress=progress,
     )  # fmt: skip
 
 
