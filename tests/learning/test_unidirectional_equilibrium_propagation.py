@@ -97,7 +97,13 @@ def test_directions_align_in_training():
         relaxation=Relaxation(25, 8, "alternating"),
     )  # fmt: skip
     rule = UnidirectionalEquilibriumPropagation(
-        lr=0.1, digital_lr=0.1, beta=0.3, weight_decay=5e-3, momentum=0.9, final=1.0
+        lr=0.1,
+        digital_lr=0.1,
+        beta=0.3,
+        weight_decay=5e-3,
+        momentum=0.9,
+        final=1.0,
+        settled=1.0,  # without an energy, states of some samples go on moving for long; that is not what is tested
     )
     before = angles(net)
     assert all(80 < a < 100 for a in before)  # drawn independently
