@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
 
-__all__ = ["Result", "arguments", "compare", "one_thread", "report"]
+from nanoneurons.core.random import generator_for
+
+__all__ = ["KEEP", "Result", "arguments", "compare", "images", "one_thread", "report"]
+
+# Settings of the C library under which large blocks of memory are kept and not fetched anew.
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,22 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works")
     return parser.parse_args()
+
+
+def images(count: int) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """MNIST, or images of its size and sparsity when it is not there."""
+    try:
+        from nanoneurons import data
+
+        mnist = data.load("mnist")
+        if len(mnist.x_train) >= count:
+            return mnist.x_train[:count].flatten(1), mnist.y_train[:count], "MNIST"
+    except Exception as error:  # any trouble with the data leaves the stand-in
+        print(f"# MNIST not used: {error}", file=sys.stderr)
+    draw = generator_for(0, "stand-in")
+    y = torch.randint(10, (count,), generator=draw)
+    masks = (torch.rand(10, 784, generator=draw) < 0.19).float()  # 19 % of the pixels of an MNIST image are not 0
+    return masks[y] * torch.rand(count, 784, generator=draw), y, "synthetic images"
 
 
 def compare(

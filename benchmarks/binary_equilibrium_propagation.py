@@ -17,7 +17,7 @@ import sys
 import time
 
 import torch
-from _bench import Result, arguments, one_thread, report
+from _bench import KEEP, Result, arguments, images, one_thread, report
 
 from nanoneurons.core.random import generator_for
 from nanoneurons.learning.binary_equilibrium_propagation import BinaryEquilibriumPropagation, Flipping
@@ -29,23 +29,6 @@ GAMMAS, TAUS, BIAS_RATES = (1e-4, 1e-5), (5e-7, 5e-7), (0.05, 0.025)
 PER_EPOCH = 938
 SPEED = 8.0
 DIFFER = 1e-4  # share of the weights that rounding at the threshold may tell apart
-KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
-
-
-def images(count: int) -> tuple[torch.Tensor, torch.Tensor, str]:
-    """MNIST, or images of its size and sparsity when it is not there."""
-    try:
-        from nanoneurons import data
-
-        mnist = data.load("mnist")
-        if len(mnist.x_train) >= count:
-            return mnist.x_train[:count].flatten(1), mnist.y_train[:count], "MNIST"
-    except Exception as error:  # any trouble with the data leaves the stand-in
-        print(f"# MNIST not used: {error}", file=sys.stderr)
-    draw = generator_for(0, "stand-in")
-    y = torch.randint(10, (count,), generator=draw)
-    masks = (torch.rand(10, 784, generator=draw) < 0.19).float()  # 19 % of the pixels of an MNIST image are not 0
-    return masks[y] * torch.rand(count, 784, generator=draw), y, "synthetic images"
 
 
 class Ours:

@@ -20,7 +20,8 @@ from nanoneurons.core.random import generator_for
 from nanoneurons.learning import _equilibrium as ep
 from nanoneurons.learning.equilibrium_propagation import Descent
 from nanoneurons.networks.energy_network import EnergyNetwork
-from nanoneurons.papers.laborieux2021_scaling_ep._images import Images, Shifts
+from nanoneurons.papers._shifts import Shifts
+from nanoneurons.papers.laborieux2021_scaling_ep._images import Images
 from nanoneurons.papers.laborieux2021_scaling_ep.experiment import Config, network_of, place_of, rule_of, set_rates
 
 IMAGES = 50_000

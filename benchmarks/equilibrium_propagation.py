@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import torch
-from _bench import Result, arguments, one_thread, report
+from _bench import KEEP, Result, arguments, images, one_thread, report
 
 from nanoneurons.core.random import generator_for
 from nanoneurons.learning.equilibrium_propagation import Descent, EquilibriumPropagation
@@ -31,23 +31,6 @@ RATES = (0.08, 0.04)
 PER_EPOCH = 3000
 SPEED, GROWTH = 4.0, 1.25
 LONG = 16  # times as many steps
-KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
-
-
-def images(count: int) -> tuple[torch.Tensor, torch.Tensor, str]:
-    """MNIST, or images of its size and sparsity when it is not there."""
-    try:
-        from nanoneurons import data
-
-        mnist = data.load("mnist")
-        if len(mnist.x_train) >= count:
-            return mnist.x_train[:count].flatten(1), mnist.y_train[:count], "MNIST"
-    except Exception as error:  # any trouble with the data leaves the stand-in
-        print(f"# MNIST not used: {error}", file=sys.stderr)
-    draw = generator_for(0, "stand-in")
-    y = torch.randint(10, (count,), generator=draw)
-    masks = (torch.rand(10, 784, generator=draw) < 0.19).float()  # 19 % of the pixels of an MNIST image are not 0
-    return masks[y] * torch.rand(count, 784, generator=draw), y, "synthetic images"
 
 
 class Ours:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError
+from nanoneurons.papers._shifts import Shifts
 from nanoneurons.papers.laborieux2021_scaling_ep import experiment
 from nanoneurons.papers.laborieux2021_scaling_ep._bias import biases
-from nanoneurons.papers.laborieux2021_scaling_ep._images import Images, Shifts
+from nanoneurons.papers.laborieux2021_scaling_ep._images import Images
 from nanoneurons.papers.laborieux2021_scaling_ep.experiment import PUBLISHED, QUICK, Config
 
 CPU = torch.device("cpu")

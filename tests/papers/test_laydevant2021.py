@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError
+from nanoneurons.papers._shifts import Shifts
 from nanoneurons.papers.laydevant2021_binary_ep import experiment
-from nanoneurons.papers.laydevant2021_binary_ep._images import Images, Shifts
+from nanoneurons.papers.laydevant2021_binary_ep._images import Images
 from nanoneurons.papers.laydevant2021_binary_ep._rows import ROWS, network_of, prepare, rule_of, side_by_side
 
 TINY = dataclasses.replace(
@@ -116,7 +117,7 @@ def test_wrong_settings_are_refused():
 
 def test_shifts_move_and_mirror_images_but_invent_no_pixel():
     x = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).view(2, 3, 8, 8)
-    moved = Shifts(4, 0)(x)
+    moved = Shifts(4, True, 0)(x)
     assert moved.shape == x.shape
     assert not torch.equal(moved, x)
     for sample in range(2):

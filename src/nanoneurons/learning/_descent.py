@@ -11,8 +11,9 @@ from torch import nn
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
+from nanoneurons.learning import _equilibrium as ep
 from nanoneurons.learning._rule import LayerRule, RuleState
-from nanoneurons.networks._phases import RelaxingNetwork
+from nanoneurons.networks._phases import RelaxingNetwork, States
 
 __all__ = ["DescentRule", "DescentState", "RatedRule", "RatedState", "set_gradient"]
 
@@ -95,6 +96,16 @@ class DescentState(RatedState):
         """Whether steps are those of the gradient alone, so that changes need not be kept until the end."""
         rule = self.rule
         return rule.optimiser == "sgd" and rule.momentum == 0 and rule.weight_decay == 0
+
+    def note_digital(self, found: list[tuple[ep.Point, States]], target: torch.Tensor, batch: int) -> None:
+        """Note the gradients of biases and of a read-out that states at several nudgings suggest."""
+        network = self.network
+        for bias, change in zip(network.biases, ep.bias_changes(network, found), strict=True):
+            set_gradient(bias, change, batch)
+        readout = ep.readout_changes(network, found, target)
+        if readout is not None and network.readout is not None and network.readout_bias is not None:
+            set_gradient(network.readout.weight, readout[0], batch)
+            set_gradient(network.readout_bias, readout[1], batch)
 
     @torch.no_grad()
     def descend(self, generator: torch.Generator) -> None:

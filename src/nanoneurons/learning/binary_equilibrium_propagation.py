@@ -32,7 +32,7 @@ from nanoneurons.learning._binary import require_binary
 from nanoneurons.learning._equilibrium_state import EquilibriumRule, EquilibriumState
 from nanoneurons.learning._rule import RuleState
 from nanoneurons.networks._phases import Clamped, RelaxingNetwork, States
-from nanoneurons.networks.dynamics import Dynamics, Relaxation
+from nanoneurons.networks.dynamics import Dynamics
 from nanoneurons.networks.energy_build import build_energy
 
 __all__ = ["BinaryEquilibriumPropagation", "Flipping"]
@@ -99,10 +99,8 @@ class BinaryEquilibriumPropagation(EquilibriumRule):
 
     def build_network(self, spec: str, **common: Any) -> RelaxingNetwork:
         """An energy network of dense binary couplings, nudged outside of its state function."""
-        order: Any = self.order
-        relaxation = Relaxation(self.free_steps, self.nudged_steps, order, averaged=self.averaged)
         common["kind"] = "binary"
-        return build_energy(spec, dynamics=Dynamics(nudge="outside"), relaxation=relaxation, **common)
+        return build_energy(spec, dynamics=Dynamics(nudge="outside"), relaxation=self.phases, **common)
 
     def accept(self, circuit: Circuit) -> None:
         """Any pair of devices, or cell, that can be written again will do."""

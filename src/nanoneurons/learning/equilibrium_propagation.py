@@ -112,18 +112,13 @@ class Descent(DescentState, EquilibriumState):
         trains = self.rule.pulses == "trains"
         for k, edge in enumerate(network.edges):
             coupling = edge.coupling
-            if trains and coupling.fabricated and self.rule.optimiser == "sgd":
+            if trains and coupling.fabricated:
                 self._send(coupling, lists[k], self.rates[k] * self.factor / batch, generator)
             elif self.plain and not coupling.fabricated:
                 coupling.follow(lists[k], self.rates[k] * self.factor / batch)
             else:
                 set_gradient(coupling.weight, coupling.hebbian(lists[k]), batch)
-        for bias, change in zip(network.biases, ep.bias_changes(network, found), strict=True):
-            set_gradient(bias, change, batch)
-        readout = ep.readout_changes(network, found, target)
-        if readout is not None and network.readout is not None and network.readout_bias is not None:
-            set_gradient(network.readout.weight, readout[0], batch)
-            set_gradient(network.readout_bias, readout[1], batch)
+        self.note_digital(found, target, batch)
         self.descend(generator)
 
     def _send(self, coupling: Coupling, found: list[Pair], rate: float, generator: torch.Generator) -> None:

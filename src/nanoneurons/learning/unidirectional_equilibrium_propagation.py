@@ -131,12 +131,7 @@ class VectorField(DescentState, EquilibriumState):
                 downward = upward.clone()
             set_gradient(coupling.weight, upward, batch)
             set_gradient(coupling.feedback.weight, downward, batch)
-        for bias, change in zip(network.biases, ep.bias_changes(network, found), strict=True):
-            set_gradient(bias, change, batch)
-        readout = ep.readout_changes(network, found, target)
-        if readout is not None and network.readout is not None and network.readout_bias is not None:
-            set_gradient(network.readout.weight, readout[0], batch)
-            set_gradient(network.readout_bias, readout[1], batch)
+        self.note_digital(found, target, batch)
         self.descend(generator)
 
 

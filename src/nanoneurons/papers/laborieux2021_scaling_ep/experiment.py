@@ -29,10 +29,11 @@ from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
 from nanoneurons.networks.energy_network import EnergyNetwork
 from nanoneurons.papers._paper import Figure, Quantity, at_least
+from nanoneurons.papers._shifts import Shifts
 
 from . import _figures
 from ._bias import NETWORKS, biases
-from ._images import Images, Shifts, classes_of
+from ._images import Images, classes_of
 
 __all__ = ["CITATION", "PUBLISHED", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F
 
 from nanoneurons import data, learning
 from nanoneurons.core.errors import ParameterError
-from nanoneurons.core.random import generator_for
 from nanoneurons.networks import EnergyNetwork
 
-__all__ = ["Images", "Shifts"]
+__all__ = ["Images"]
 
 _MEAN, _UNIT = (0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)  # of CIFAR-10, as in the authors' program
 _TESTED = 1000  # images tested at once
@@ -54,22 +52,3 @@ def _shaped(name: str, x: torch.Tensor, flat: bool) -> torch.Tensor:
         mean, unit = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (_MEAN, _UNIT))
         x = (x - mean) / unit
     return x.flatten(1) if flat else x if x.dim() == 4 else x.unsqueeze(1)
-
-
-class Shifts:
-    """Random crops of images with their edge pixels repeated `pixels` wide, half of them flipped left to right."""
-
-    def __init__(self, pixels: int, seed: int) -> None:
-        self.pixels, self.generator = pixels, generator_for(seed, "shifts")
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Images of a mini-batch, shifted and flipped each on its own."""
-        count, channels, height, width = x.shape
-        corner = torch.randint(2 * self.pixels + 1, (2, count, 1), generator=self.generator)
-        mirrored = torch.rand(count, 1, generator=self.generator) < 0.5
-        rows, columns = corner[0] + torch.arange(height), corner[1] + torch.arange(width)
-        columns = torch.where(mirrored, columns.flip(1), columns)
-        rows, columns = rows.to(x.device), columns.to(x.device)
-        wide = F.pad(x, (self.pixels,) * 4, mode="replicate")
-        wide = wide.gather(2, rows.view(count, 1, height, 1).expand(-1, channels, -1, wide.shape[3]))
-        return wide.gather(3, columns.view(count, 1, 1, width).expand(-1, channels, height, -1))

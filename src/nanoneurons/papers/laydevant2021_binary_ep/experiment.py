@@ -28,9 +28,10 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.files import write_atomic
 from nanoneurons.learning.binary_equilibrium_propagation import BinaryEquilibriumPropagation
 from nanoneurons.papers._paper import Figure, Quantity, at_least
+from nanoneurons.papers._shifts import Shifts
 
 from . import _figures
-from ._images import Images, Shifts
+from ._images import Images
 from ._rows import ROWS, Row, network_of, prepare, rule_of, side_by_side
 
 __all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
@@ -231,7 +232,7 @@ def _train(config: Config, name: str, seeds: list[int], folder: Path, progress: 
     learning.fit(
         network, rule_of(row), images.x, images.y, epochs=epochs, batch=config.batch,
         seed=seeds[0] if alone else seeds, after_epoch=after, prepare=begin,
-        transform=Shifts(4, seeds[0]) if row.data == "cifar10" else None,
+        transform=Shifts(4, True, seeds[0]) if row.data == "cifar10" else None,
     )  # fmt: skip
     scales = [e.coupling.scale.detach().reshape(-1).tolist() for e in network.edges if e.coupling.scale is not None]
     return {
