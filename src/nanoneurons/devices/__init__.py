@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from ._catalogue import catalogue, get, presets
 from ._contract import ContractError, contract
-from ._device import Device, MemoryDevice, OscillatorDevice, ResonatorDevice, State
+from ._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice, State
 
 __all__ = [
     "ContractError",
     "Device",
     "MemoryDevice",
+    "NeuronDevice",
     "OscillatorDevice",
     "ResonatorDevice",
     "State",

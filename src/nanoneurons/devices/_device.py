@@ -16,7 +16,7 @@ from nanoneurons.core.parameter import Parameterized
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.physics.spin_diode import rectified
 
-__all__ = ["Device", "MemoryDevice", "OscillatorDevice", "ResonatorDevice", "State"]
+__all__ = ["Device", "MemoryDevice", "NeuronDevice", "OscillatorDevice", "ResonatorDevice", "State"]
 
 State = dict[str, torch.Tensor]
 
@@ -355,3 +355,83 @@ class ResonatorDevice(Device):
         sign = (1.0 - 2.0 * (torch.arange(cells) % 2)).reshape(shape[1:])
         low, high = self.frequency_range()
         return (0.1 * self.tuning_range * (low * high) ** 0.5 * sign).expand(shape).clone(), 0.0
+
+
+@dataclass(frozen=True)
+class NeuronDevice(Device):
+    """A device that fires: a drive charges it, and beyond a threshold it sends a spike and falls back.
+
+    The drive of `step`, in `drive_unit` (V, A, or 1 for a normalised neuron), is held for `dt` seconds; at ``dt = 0``
+    nothing changes. `read` gives the quantity that carries the threshold (a membrane potential, the voltage of a node),
+    in `read_unit`. A state has at least these tensors, all about the last step:
+
+    - ``spikes``: number of spikes fired in it, float32,
+    - ``moment``: time in s from its start to its last spike, located inside the step; 0 where there was none.
+    """
+
+    kind: ClassVar[str] = "neuron"
+
+    @property
+    @abstractmethod
+    def default_drive(self) -> float:
+        """A constant drive that makes a nominal device fire again and again; for plots and checks."""
+
+    @property
+    @abstractmethod
+    def default_step(self) -> float:
+        """Usual length in s of a step of networks of these devices."""
+
+    @abstractmethod
+    def threshold_drive(self) -> float:
+        """Smallest constant drive that makes a nominal device fire from rest (the rheobase)."""
+
+    def time_constants(self) -> Mapping[str, float]:
+        """Time constants in s, by the name of the parameter, that a step must not exceed; none unless overridden.
+
+        A device that divides a step as its equation needs has none.
+        """
+        return {}
+
+    @abstractmethod
+    def silence(self, state: State, where: torch.Tensor) -> State:
+        """The state with the devices of a mask put back to rest without a spike, as lateral inhibition does."""
+
+    def respond(
+        self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """Spikes in every step of a train of drives, each held for `dt` s; step by step unless overridden.
+
+        Args:
+            state: devices of any shape.
+            drive: in `drive_unit`, ``(*shape, steps)``.
+
+        Returns:
+            numbers of spikes ``(*shape, steps)``, and the state at the end. An override agrees with the steps.
+        """
+        self.check_step(dt)
+        found = []
+        for held in drive.unbind(-1):
+            state = self.step(state, held, dt, generator)
+            found.append(state["spikes"])
+        return torch.stack(found, -1) if found else drive.clone(), state
+
+    def check_step(self, dt: float) -> None:
+        """Refuse a step that is not positive, or longer than the shortest time constant.
+
+        Raises:
+            ParameterError: names the time constant and its value.
+        """
+        name = type(self).__name__
+        if not 0 < dt < math.inf:
+            raise ParameterError(f"{name}: a step of {dt:g} s is not a positive time")
+        known = self.time_constants()
+        shortest = min(known, key=lambda key: known[key], default=None)
+        if shortest is not None and dt > known[shortest]:
+            raise ParameterError(
+                f"{name}: a step of {dt:g} s is longer than its shortest time constant, {shortest} = "
+                f"{known[shortest]:g} s; take shorter steps"
+            )
+
+    def example_drive(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, float]:
+        """The default drive for the usual step."""
+        return torch.full(shape, self.default_drive), self.default_step

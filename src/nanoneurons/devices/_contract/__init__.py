@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nanoneurons.devices._device import Device, MemoryDevice, OscillatorDevice, ResonatorDevice
+from nanoneurons.devices._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 from ._common import ContractError
 from .general import GENERAL
 from .memory import MEMORY
+from .neuron import NEURON
 from .oscillator import OSCILLATOR
 from .resonator import RESONATOR
 
@@ -25,6 +26,7 @@ __all__ = ["ContractError", "contract"]
 
 _KINDS: dict[type[Device], tuple[Callable[[Any], None], ...]] = {
     MemoryDevice: MEMORY,
+    NeuronDevice: NEURON,
     OscillatorDevice: OSCILLATOR,
     ResonatorDevice: RESONATOR,
 }

@@ -12,7 +12,7 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import Device, MemoryDevice, OscillatorDevice, ResonatorDevice
+from nanoneurons.devices._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 from ._common import SHAPE, ContractError, fresh, require, same, stepped
 
@@ -23,7 +23,7 @@ def declares_itself(device: Device) -> None:
     """Kind, title, citation, limits and units are stated."""
     kind = getattr(device, "kind", None)
     require(isinstance(kind, str) and bool(kind), device, "needs a kind, one word")
-    for base in (MemoryDevice, OscillatorDevice, ResonatorDevice):
+    for base in (MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice):
         fits = isinstance(device, base) == (kind == base.kind)
         require(fits, device, f"kind {kind!r} does not fit: {base.kind!r} is for {base.__name__} and its subclasses")
     require(bool(device.title), device, "needs a title")
