@@ -71,7 +71,7 @@ def test_declares_itself(name):
 def test_a_layer_rule_declares_its_defaults(name):
     rule = learning.get(name)
     assert rule.layers
-    assert set(rule.layers) <= {"binary", "analog", "rf"}
+    assert set(rule.layers) <= {"binary", "analog", "rf", "spiking"}
     assert rule.default_epochs >= 1
     assert rule.default_batch >= 1
     assert rule.default_updates >= 1

@@ -27,7 +27,7 @@ class Circuit(Parameterized, ABC):
     The circuit is the only place where a wanted change becomes a drive of devices and a reading becomes a weight.
 
     Attributes:
-        layers: kind of layer it makes: ``"binary"``, ``"analog"`` or ``"rf"``.
+        layers: kind of layer it makes: ``"binary"``, ``"analog"``, ``"spiking"`` or ``"rf"``.
         takes: class of the devices it is made of.
         drives: what a drive of its devices is called in a bill.
     """
@@ -152,6 +152,25 @@ class MemoryCircuit(Circuit, ABC):
     def with_part(self, prefix: str, part: Any) -> Self:
         """Copy with other devices."""
         return dataclasses.replace(self, device=part)
+
+    @property
+    def takes_voltages(self) -> bool:
+        """Whether an update in V can be carried out: the devices answer to the size of a voltage."""
+        return hasattr(self.device, "apply_voltage")
+
+    def update_at(
+        self, state: State, where: tuple[torch.Tensor, ...], update: Update, generator: torch.Generator
+    ) -> State:
+        """Carry out a change of some cells only; changes the given state in place, so that the cost follows the cells.
+
+        Args:
+            where: index tensors of equal length: ``(chip, row)`` or ``(row,)`` for whole rows, with a change
+                ``(events, in)``; or also of the column, with a change ``(events,)``. No cell may come twice.
+        """
+        after = self.update({name: value[where] for name, value in state.items()}, update, generator)
+        for name, value in after.items():
+            state[name][where] = value
+        return state
 
     def pulse_weight(self, shape: tuple[int, ...] = ()) -> float:
         """Mean change of a weight by one pulse in mid-range, in a matrix or kernel of this shape."""

@@ -10,15 +10,11 @@ from typing import Any, ClassVar
 import torch
 
 from nanoneurons.core.energy import Counts, Price
-from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import param
-from nanoneurons.core.random import draw_key, uniform
-from nanoneurons.core.update import OuterProducts, Update
-from nanoneurons.devices import State
-from nanoneurons.physics.pulse_trains import draw_counts
+from nanoneurons.core.random import draw_key
 
 from . import _converters as converters
-from ._circuit import MemoryCircuit
+from ._array import DeviceArray
 
 __all__ = ["Crossbar"]
 
@@ -32,7 +28,7 @@ def _number(default: float, unit: str, doc: str, low: float, high: float, source
 
 
 @dataclass(frozen=True)
-class Crossbar(MemoryCircuit):
+class Crossbar(DeviceArray):
     r"""Devices at the crossings of rows and columns; a column current is a weighted sum of row voltages.
 
     .. math::
@@ -59,10 +55,6 @@ class Crossbar(MemoryCircuit):
     Source: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Rasch et al., AICAS 2021 (arXiv:2104.02184).
     """
 
-    mapping: str = param(
-        "auto", doc="reference: one device per weight; pair: two; auto: a pair only where devices go one way",
-        source=_OURS, choices=("auto", "reference", "pair"),
-    )  # fmt: skip
     weight_range: float = _number(8.0, "1", "largest weight in units of 1/sqrt(fan-in)", 1e-3, 1e3, _CHOSEN)
     dac_resolution: float = _number(
         1 / 126, "1", "step of the input converter, share of its span (7 bit: 1/126); 0 is ideal", 0.0, 1.0, _PERIPHERY,
@@ -79,38 +71,9 @@ class Crossbar(MemoryCircuit):
         0.06, "1", "amplifier noise, in full inputs through full weights", 0.0, 1e3, _PERIPHERY,
         imperfection="output_noise", ideal=0.0,
     )  # fmt: skip
-    verify_rounds: int = _number(
-        20, "1", "most rounds of reading and correcting in program()", 0, 10_000, _OURS, integer=True
-    )
-    verify_tolerance: float = _number(
-        0.02, "1", "program() leaves a weight closer than this share of weight_range", 0.0, 1.0, _OURS
-    )
-    read_voltage: float = _number(0.1, "V", "read voltage at full input", 0.0, 10.0, "usual value", verified=False)
-    read_time: float = _number(10e-9, "s", "length of a read", 0.0, 1.0, "usual value", verified=False)
 
     title: ClassVar[str] = "crossbar"
     layers: ClassVar[str] = "analog"
-
-    def check(self) -> None:
-        """Refuse a single device per weight where it can go one way only."""
-        if self.mapping == "reference" and len(self.device.directions) == 1:
-            raise RefusedError(
-                f"{type(self.device).__name__} goes one way only: one device per weight cannot be raised and lowered; "
-                "use mapping 'pair'"
-            )
-
-    # -- geometry -------------------------------------------------------------------------------------
-
-    @property
-    def paired(self) -> bool:
-        """Whether two devices hold a weight."""
-        return self.mapping == "pair" or (self.mapping == "auto" and len(self.device.directions) == 1)
-
-    @property
-    def _siemens(self) -> float:
-        """Conductance difference that stands for the largest weight."""
-        low, high = self.device.conductance_range()
-        return (high - low) if self.paired else 0.5 * (high - low)
 
     def weight_unit(self, shape: tuple[int, ...]) -> float:
         """Largest nominal weight of a matrix or kernel of this shape, ``weight_range / sqrt(fan-in)``.
@@ -118,156 +81,6 @@ class Crossbar(MemoryCircuit):
         An odd number of axes means a leading chip axis.
         """
         return self.weight_range / math.sqrt(math.prod(shape[1 + len(shape) % 2 :]))
-
-    def pulse_weight(self, shape: tuple[int, ...] = ()) -> float:
-        """Mean change of a weight by one pulse, in a matrix or kernel of this shape (without one: at fan-in 1)."""
-        return self._pulsed * self.device.conductance_step() / self._siemens * self.weight_unit(shape)
-
-    def conductance_of_weight(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        """``(offset, slope)`` in S of G = offset + slope W, with one device per weight.
-
-        Raises:
-            RefusedError: two devices hold a weight.
-        """
-        if self.paired:
-            one_way = len(self.device.directions) == 1
-            reason = f"{type(self.device).__name__} goes one way only" if one_way else "the mapping is 'pair'"
-            raise RefusedError(
-                f"{reason}, so two devices hold a weight: a difference of conductances may be negative, which no "
-                "resistor is; use devices that go both ways, one per weight (mapping 'reference')"
-            )
-        return self.device.conductance_reference(), self._siemens / self.weight_unit(shape)
-
-    def pulses_of(self, update: Update | OuterProducts) -> float:
-        """Device pulses that an update takes; the expected number for stochastic trains and random rounding."""
-        return self._pulsed * super().pulses_of(update)
-
-    @property
-    def _pulsed(self) -> int:
-        """Devices that one pulse of a weight drives."""
-        return 2 if self.paired and len(self.device.directions) == 2 else 1
-
-    # -- devices --------------------------------------------------------------------------------------
-
-    def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:
-        """Fabricate the devices of a matrix or kernel."""
-        state = {}
-        for branch in ("plus.", "minus.") if self.paired else ("cell.",):
-            state |= _named(branch, self.device.init(shape, generator))
-        return state
-
-    def weights(self, state: State, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Weights as read; with a generator, read noise of every single device is drawn anew."""
-        device = self.device
-        if self.paired:
-            difference = device.conductance(_branch("plus.", state), generator) - device.conductance(
-                _branch("minus.", state), generator
-            )
-            return difference.mul_(self.weight_unit(tuple(difference.shape)) / self._siemens)
-        cells = _branch("cell.", state)
-        linear = device.linear(cells) if generator is None else None
-        if linear is not None:
-            seen, offset, slope = linear
-            per_siemens = self.weight_unit(tuple(seen.shape)) / self._siemens
-            zero = per_siemens * (offset - device.conductance_reference())
-            return torch.add(zero, seen, alpha=per_siemens * slope) if zero else seen * (per_siemens * slope)
-        conductance = device.conductance(cells, generator)
-        per_siemens = self.weight_unit(tuple(conductance.shape)) / self._siemens
-        return torch.add(-per_siemens * device.conductance_reference(), conductance, alpha=per_siemens)
-
-    def update(self, state: State, update: Update | OuterProducts, generator: torch.Generator) -> State:
-        """Carry out a wanted change; see the class for how it becomes pulses.
-
-        Raises:
-            RefusedError: the devices have no intermediate states.
-            ParameterError: the change is not finite.
-        """
-        if not self.device.graded:
-            raise RefusedError(
-                f"{type(self.device).__name__} has no intermediate states: small changes cannot add up in a crossbar; "
-                "train in software and program(), or use the circuit 'differential-pair'"
-            )
-        if isinstance(update, OuterProducts):
-            drawn = getattr(self.device, "apply_outer", None)
-            if drawn is not None and not self.paired:
-                per_unit = self.device.drive_effect * update.rate / self.pulse_weight(update.shape)
-                cells = drawn(_branch("cell.", state), update, per_unit, generator)
-                return {**state, **_named("cell.", cells)}
-            update = update.dense(with_activity=not self.device.continuous)
-        change = update.change
-        step = self.pulse_weight(tuple(change.shape)) if update.unit == "weight" else 1.0
-        if self.device.continuous:
-            return self._pulse(state, change / step, None, generator)
-        if update.activity is not None:
-            fused = getattr(self.device, "apply_trains", None)
-            if fused is not None and not self.paired:
-                signed = change if self.device.drive_effect > 0 else -change
-                cells = fused(_branch("cell.", state), signed, update.activity, 1 / step, generator)
-                return {**state, **_named("cell.", cells)}
-            up, down = draw_counts(change, update.activity, 1 / step, draw_key(generator))
-            return self._pulse(state, up, down, generator)
-        pulses = change / step
-        if not torch.isfinite(pulses).all():
-            raise ParameterError("the wanted change holds NaN or infinite values; lower the learning rate")
-        if update.unit == "weight":
-            pulses = (pulses + uniform(draw_key(generator), tuple(pulses.shape), 0, pulses.device)).floor_()
-        return self._pulse(state, *_signs(pulses), generator)
-
-    def program(self, state: State, target: torch.Tensor, generator: torch.Generator) -> State:
-        """Write target weights: read, correct with the devices' own pulses, until close enough.
-
-        Devices without intermediate states get the nearest of their levels, written once. What the devices
-        cannot reach (bounds, stuck devices, `verify_rounds` used up) stays as an error.
-        """
-        shape = tuple(target.shape)
-        unit, step = self.weight_unit(shape), self.pulse_weight(shape)
-        if not self.device.graded:
-            return self._write_levels(state, target / unit, generator)
-        for _ in range(1 if self.device.continuous else self.verify_rounds):
-            error = target - self.weights(state)
-            if self.device.continuous:
-                return self._pulse(state, error / step, None, generator)
-            pulses = torch.where(error.abs() > self.verify_tolerance * unit, error / step, 0.0)
-            if not bool(pulses.any()):
-                break
-            whole = pulses.sign() * pulses.abs().round_().clamp_(min=1)
-            state = self._pulse(state, *_signs(torch.where(pulses == 0, 0.0, whole)), generator)
-        return state
-
-    def _write_levels(self, state: State, target: torch.Tensor, generator: torch.Generator) -> State:
-        effect = self.device.drive_effect
-        stepped = dict(state)
-        wanted = {"plus.": target > 0.5, "minus.": target < -0.5} if self.paired else {"cell.": target >= 0}
-        for branch, on in wanted.items():
-            drive = torch.where(on, effect, -effect).to(torch.int32)
-            stepped |= _named(branch, self.device.step(_branch(branch, state), drive, 0.0, generator))
-        return stepped
-
-    def _pulse(self, state: State, up: torch.Tensor, down: torch.Tensor | None, generator: torch.Generator) -> State:
-        """Apply pulses that raise and lower weights; `down` is None where `up` is a signed, continuous drive."""
-        rises = self.device.drive_effect > 0
-        if down is None:
-            raising: tuple[torch.Tensor | None, ...] = (up if rises else -up, None)
-            lowering: tuple[torch.Tensor | None, ...] = (-up if rises else up, None)
-        elif len(self.device.directions) == 1:
-            raising, lowering = ((up if rises else down), None), ((down if rises else up), None)
-        else:
-            raising, lowering = (up, down) if rises else (down, up), (down, up) if rises else (up, down)
-        stepped = dict(state)
-        branches = {"plus.": raising, "minus.": lowering} if self.paired else {"cell.": raising}
-        for branch, (forward, backward) in branches.items():
-            assert forward is not None
-            stepped |= _named(branch, self._drive(_branch(branch, state), forward, backward, generator))
-        return stepped
-
-    def _drive(
-        self, cells: State, forward: torch.Tensor, backward: torch.Tensor | None, generator: torch.Generator
-    ) -> State:
-        trains = getattr(self.device, "apply_counts", None)
-        if trains is not None:
-            return trains(cells, forward, torch.zeros_like(forward) if backward is None else backward, generator)
-        cells = self.device.step(cells, forward, 0.0, generator)
-        return cells if backward is None else self.device.step(cells, -backward, 0.0, generator)
 
     # -- periphery ------------------------------------------------------------------------------------
 
@@ -316,10 +129,6 @@ class Crossbar(MemoryCircuit):
         devices = float(out_features * in_features * (2 if self.paired else 1))
         return Counts({"dac": float(in_features), "read": devices, "adc": float(out_features)})
 
-    def writing(self, pulses: float) -> Counts:
-        """Events of applying a number of device pulses."""
-        return Counts({"write": float(pulses)})
-
     def prices(self) -> Mapping[str, Price]:
         """Prices of the devices' events and of an output conversion; input conversion has none in a source."""
         low, high = self.device.conductance_range()
@@ -329,17 +138,3 @@ class Crossbar(MemoryCircuit):
             **self.device.prices(),
             "adc": Price(1.5e-12, "8 bit: 1 to 2 pJ per conversion, usual values", "not stated", False),
         }
-
-
-def _signs(pulses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Signed counts as counts up and counts down, int32."""
-    whole = pulses.round().to(torch.int32)
-    return whole.clamp(min=0), whole.neg().clamp_(min=0)
-
-
-def _named(prefix: str, state: State) -> State:
-    return {prefix + name: value for name, value in state.items()}
-
-
-def _branch(prefix: str, state: State) -> State:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

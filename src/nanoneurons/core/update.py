@@ -17,7 +17,8 @@ class Update:
 
     Args:
         change: wanted signed change, shape ``(*chips, out, in)``.
-        unit: ``"weight"`` (units of the layer's weight) or ``"pulses"`` (whole device pulses).
+        unit: ``"weight"`` (units of the layer's weight), ``"pulses"`` (whole device pulses) or ``"V"`` (a voltage
+            across each device for the length of a pulse, for devices that answer to one).
         activity: for stochastic pulse trains, the sum over the batch of ``|x| |d|`` in the unit of
             `change`: how far the weight is pushed up plus how far it is pushed down. The two
             directions are then ``(activity + change) / 2`` and ``(activity - change) / 2``, and
@@ -25,7 +26,7 @@ class Update:
     """
 
     change: torch.Tensor
-    unit: Literal["weight", "pulses"] = "weight"
+    unit: Literal["weight", "pulses", "V"] = "weight"
     activity: torch.Tensor | None = None
 
 

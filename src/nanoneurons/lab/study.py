@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Setup", "Study", "toml"]
 
 SCHEMA = 1
-CIRCUITS = {"binary": "differential-pair", "analog": "crossbar", "rf": "rf-chain"}
-KINDS = {"memory": ("analog", "binary"), "resonator": ("rf",)}  # layers that a kind of device makes
+CIRCUITS = {"binary": "differential-pair", "analog": "crossbar", "spiking": "synapse-array", "rf": "rf-chain"}
+KINDS = {"memory": ("analog", "binary", "spiking"), "resonator": ("rf",)}  # layers that a kind of device makes
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
 QUICK_FACTORS = (0.0, 0.25, 0.5, 1.0)
 QUICK = {"epochs": 2, "train_samples": 1000, "test_samples": 1000}

@@ -18,7 +18,7 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
 
-__all__ = ["LayerRule", "Rule", "RuleState"]
+__all__ = ["LayerRule", "Rule", "RuleState", "refuse_spiking"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,15 @@ class LayerRule(Rule):
         """Optimiser state for one training run of `network`."""
 
 
+def refuse_spiking(circuit: Circuit, rule: str) -> None:
+    """Refuse synapses of spiking neurons, for a rule of gradients."""
+    if circuit.layers == "spiking":
+        raise RefusedError(
+            f"rule {rule!r} trains layers that multiply, but the circuit '{circuit.title}' makes synapses of spiking "
+            "neurons; use the circuit 'crossbar', or a rule for spikes such as 'vdsp'"
+        )
+
+
 class RuleState(ABC):
     """A layer rule at work on one network, used like a ``torch.optim`` optimiser.
 
@@ -155,6 +164,9 @@ class RuleState(ABC):
 
     def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
         """Advance schedules; the base has none."""
+
+    def conclude(self, x: torch.Tensor, y: torch.Tensor) -> None:  # noqa: B027 - most rules need nothing here
+        """Look at the training set once more after the last epoch, without learning; the base does not."""
 
     def finish(self) -> None:  # noqa: B027 - most rules need nothing here
         """Take back whatever the rule added to the network for training; the base added nothing."""

@@ -86,6 +86,7 @@ def fit(
             after_epoch(epoch, record)
         history.append(record)
         state.end_epoch()
+    state.conclude(x, y)
     state.finish()
     return history
 

@@ -1,0 +1,291 @@
+r"""A layer of competing spiking neurons that learns on its own: inputs, synapses, winner-take-all, labels.
+
+Each pixel drives a leaky integrate-and-fire neuron; its spikes pass through plastic synapses *w* and a low-pass filter,
+
+.. math:: y_j \leftarrow e^{-\Delta t/\tau_s} y_j + (1 - e^{-\Delta t/\tau_s})\, a \sum_i w_{ji} s_i,
+
+into adaptive neurons of which only the one with the highest potential may fire. Samples follow each other without
+pause; states are carried over. After learning, every neuron gets the label of the class it answers most.
+
+Not modelled: wires, the circuits of the neurons (their imperfections), delays beyond one step.
+
+Source: Garg et al., Front. Neurosci. 16:983950 (2022), arXiv:2203.11022, and its published program (order of a step).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from nanoneurons.circuits import Circuit
+from nanoneurons.core.energy import Counts
+from nanoneurons.core.errors import ParameterError, StudyError
+from nanoneurons.core.random import draw_key, generator_for, uniform
+from nanoneurons.core.update import Update
+from nanoneurons.layers._layer import DeviceLayer
+from nanoneurons.layers.synapses import Synapses
+
+from ._competition_kernel import NO_LAW, VDSP, Constants, advance
+from .competition import Competitors, Inputs, Presentation
+
+__all__ = ["CompetitiveNetwork", "Plasticity", "build_competitive"]
+
+_STATE = ("v_in", "rf_in", "spiked", "v_out", "rf_out", "adaptation", "held", "filtered")
+_PIXELS = 784  # inputs that published amplitudes are meant for
+_INPUTS, _COMPETITORS, _PRESENTATION = Inputs(), Competitors(), Presentation()
+
+
+class Plasticity(Protocol):
+    """How synapses change at an output spike; a learning rule brings it along.
+
+    Attributes:
+        rates: learning rates of the compiled law (up, down) for software synapses.
+    """
+
+    rates: tuple[float, float]
+
+    def wanted(self, before: torch.Tensor, weights: torch.Tensor) -> Update:
+        """Change of rows ``(events, in)`` from potentials of the inputs and weights read, both of that shape."""
+        ...
+
+
+class CompetitiveNetwork(nn.Module):
+    """Inputs, synapses and competing neurons; see the module.
+
+    Args:
+        inputs: number of input neurons.
+        neurons: number of competing neurons.
+        classes: classes of the labels.
+        circuit: circuit of the synapses, a ``synapse-array``; None for software synapses.
+        chips: chips side by side, or None for one without a chip axis.
+        seed: seed of weights and of the inputs' first potentials (uniform between 0 and the threshold).
+        decoder: ``"sum"`` adds the spikes of all neurons with a label, ``"active"`` takes the label of the most active
+            neuron.
+
+    Attributes:
+        labels: class of every neuron, ``(chips, neurons)``; -1 before `label`, and of neurons that never fired.
+    """
+
+    labels: torch.Tensor
+    means: torch.Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        neurons: int,
+        classes: int,
+        *,
+        circuit: Circuit | None = None,
+        chips: int | None = None,
+        seed: int = 0,
+        cells: Inputs = _INPUTS,
+        competitors: Competitors = _COMPETITORS,
+        presentation: Presentation = _PRESENTATION,
+        decoder: str = "sum",
+    ) -> None:
+        super().__init__()
+        if decoder not in ("sum", "active"):
+            raise ParameterError(f"decoder must be 'sum' or 'active', not {decoder!r}")
+        shortest = {
+            "time_constant of the inputs": cells.time_constant,
+            "time_constant of the competitors": competitors.time_constant,
+        }
+        for name, tau in shortest.items():
+            if presentation.step > tau:
+                raise ParameterError(
+                    f"a step of {presentation.step:g} s is longer than the {name}, {tau:g} s; take shorter steps"
+                )
+        self.synapses = Synapses(inputs, neurons, circuit=circuit, chips=chips, seed=seed)
+        self.chips, self.classes, self.decoder = chips, classes, decoder
+        self.cells, self.competitors, self.presentation = cells, competitors, presentation
+        lead = chips or 1
+        first = uniform(draw_key(generator_for(seed, "first potentials")), (lead, inputs)).double() * cells.threshold
+        self.register_buffer("v_in", first)
+        self.register_buffer("spiked", torch.zeros(lead, inputs, dtype=torch.bool))
+        self.register_buffer("rf_in", torch.zeros(lead, inputs, dtype=torch.float64))
+        for name in ("v_out", "rf_out", "adaptation", "filtered"):
+            self.register_buffer(name, torch.zeros(lead, neurons, dtype=torch.float64))
+        self.register_buffer("held", torch.zeros(lead, neurons, dtype=torch.int64))
+        self.register_buffer("labels", torch.full((lead, neurons), -1))
+        self.register_buffer("means", torch.zeros(lead, neurons, classes, dtype=torch.float64))
+        self.register_buffer("input_spikes", torch.zeros((), dtype=torch.float64))
+
+    @property
+    def device_layers(self) -> list[DeviceLayer]:
+        """The synapses."""
+        return [self.synapses]
+
+    def fabricate(self, generator: torch.Generator) -> None:
+        """Draw the devices of the synapses."""
+        self.synapses.fabricate(generator)
+
+    def program_initial(self, generator: torch.Generator) -> None:
+        """Fabricate, then write the initial software weights."""
+        initial = self.synapses.weight.detach().clone()
+        self.synapses.fabricate(generator)
+        self.synapses.program(initial, generator)
+
+    def refresh(self, generator: torch.Generator | None = None) -> None:
+        """Read the devices anew."""
+        self.synapses.refresh(generator)
+
+    def check_input(self, x: torch.Tensor) -> None:
+        """Refuse samples of the wrong length, out of the range 0 to 1, or NaN.
+
+        Raises:
+            ParameterError: names what is wrong.
+        """
+        if x[0].numel() != self.synapses.in_features:
+            raise ParameterError(
+                f"samples have {x[0].numel()} values, but the network {self.synapses.in_features} inputs"
+            )
+        low, high = torch.aminmax(x)
+        if not (low >= 0 and high <= 1):  # also for NaN
+            raise ParameterError(f"inputs lie between {float(low):g} and {float(high):g}; scale pixels to 0 to 1")
+
+    @torch.no_grad()
+    def present(
+        self,
+        x: torch.Tensor,
+        plasticity: Plasticity | None = None,
+        generator: torch.Generator | None = None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> torch.Tensor:
+        """Show samples one after the other, from where the last ones left the neurons; learn, if told how.
+
+        Args:
+            x: ``(samples, *shape)``, between 0 and 1.
+            plasticity: change of synapses at output spikes; None leaves them as they are.
+            generator: noise of the devices.
+
+        Returns:
+            spikes of every neuron, ``(chips, samples, neurons)``, int32.
+        """
+        if len(x) == 0:
+            raise ParameterError("there is no sample to show; give at least one")
+        self.check_input(x)
+        cells, lead = self.cells, self.chips or 1
+        drives = (cells.gain * x.flatten(1).double() + cells.bias).numpy()
+        weights = self.synapses.weight.detach()
+        weights = weights if self.chips is not None else weights.unsqueeze(0)
+        columns = weights.transpose(1, 2).contiguous()
+        inside = self.synapses.fabricated
+        pauses = inside and plasticity is not None
+        cursor = torch.zeros(lead, 3, dtype=torch.int64)
+        events = torch.zeros(lead, self.synapses.out_features, dtype=torch.bool)
+        counts = torch.zeros(lead, len(x), self.synapses.out_features, dtype=torch.int32)
+        sent = torch.zeros(lead, len(x), dtype=torch.int64)
+        law = VDSP if plasticity is not None and not pauses else NO_LAW
+        constants = self._constants(plasticity)
+        hold = round(self.competitors.inhibition / self.presentation.step)
+        while True:
+            weights = self.synapses.weight.detach()
+            seen = (weights if self.chips is not None else weights.unsqueeze(0)).contiguous()
+            done = advance(
+                drives, seen.numpy(), columns.numpy(), *(getattr(self, name).numpy() for name in _STATE),
+                cursor.numpy(), events.numpy(), counts.numpy(), sent.numpy(), hold, self.presentation.steps, constants,
+                law, pauses,
+            )  # fmt: skip
+            if done:
+                break
+            assert plasticity is not None and generator is not None
+            stopped = events & (cursor[:, 2:] == 1)
+            self._learn(stopped.nonzero(as_tuple=True), plasticity, generator)
+            if progress is not None:
+                progress(float(cursor[:, 0].double().mean()) / len(x), "")
+        self.input_spikes.copy_(sent.double().mean())
+        return counts
+
+    def _learn(self, at: tuple[torch.Tensor, ...], plasticity: Plasticity, generator: torch.Generator) -> None:
+        chip, _ = at
+        where = at if self.chips is not None else at[1:]
+        self.synapses.apply_at(where, plasticity.wanted(self.v_in[chip], self.synapses.weight[where]), generator)
+
+    def _constants(self, plasticity: Plasticity | None) -> Constants:
+        c, o, p = self.cells, self.competitors, self.presentation
+        up, down = (0.0, 0.0) if plasticity is None else plasticity.rates
+        gain = 1.0 if plasticity is not None else p.read_gain
+        return Constants(
+            p.step, c.time_constant, c.threshold, c.reset, c.refractory, o.time_constant, o.threshold, o.reset,
+            o.refractory, o.gain, o.bias, o.adaptation_step, 1 / o.adaptation_time, gain * p.amplitude,
+            math.exp(-p.step / p.filter_time), up, down,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def label(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Show labelled samples without learning; a neuron takes the class with its highest mean number of spikes."""
+        counts = self.present(x).double()
+        hot = nn.functional.one_hot(y, self.classes).double()
+        sizes = hot.sum(0).clamp(min=1)
+        self.means.copy_(counts.transpose(1, 2) @ hot / sizes)
+        best, label = self.means.max(-1)
+        self.labels.copy_(torch.where(best > 0, label, -1))
+
+    def decode(self, counts: torch.Tensor) -> torch.Tensor:
+        """Scores per class ``(chips, samples, classes)`` from spikes ``(chips, samples, neurons)``."""
+        known = nn.functional.one_hot(self.labels.clamp(min=0), self.classes) * (self.labels >= 0).unsqueeze(-1)
+        spikes = counts.float()
+        if self.decoder == "active":
+            known_spikes = spikes * (self.labels >= 0).unsqueeze(1)
+            spikes = nn.functional.one_hot(known_spikes.argmax(-1), spikes.shape[-1]).float()
+        return spikes @ known.float()
+
+    @torch.no_grad()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores per class, ``(samples, classes)`` or ``(chips, samples, classes)``.
+
+        Begins where labelling ended and leaves the neurons there, so that equal samples give equal scores.
+        """
+        kept = {name: getattr(self, name).clone() for name in _STATE}
+        scores = self.decode(self.present(x))
+        for name, value in kept.items():
+            getattr(self, name).copy_(value)
+        return scores if self.chips is not None else scores[0]
+
+    def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
+        """Events of a sample, one chip, as far as seen: every input spike reads the synapses of all neurons."""
+        circuit = self.synapses.wired
+        per_spike = circuit.inference(self.synapses.out_features, 1)
+        return Counts({name: n * float(self.input_spikes) for name, n in per_spike.events.items()})
+
+
+def build_competitive(
+    spec: str,
+    *,
+    shape: tuple[int, ...],
+    classes: int,
+    kind: str = "spiking",
+    circuit: Circuit | None = None,
+    chips: int | None = None,
+    seed: int = 0,
+    **more: Any,
+) -> CompetitiveNetwork:
+    """A competitive network from ``784-100`` or ``784-100-10`` (the last number are the classes of the labels).
+
+    Args:
+        spec: ``auto`` has 100 neurons.
+        more: passed to `CompetitiveNetwork`; the amplitude of a spike is meant for 784 inputs and grows where there are
+            fewer.
+
+    Raises:
+        StudyError: the description is malformed or does not fit the data.
+    """
+    if kind != "spiking":
+        raise StudyError(f"competing neurons have spiking synapses, not {kind!r} weights")
+    pixels = math.prod(shape)
+    tokens = [str(pixels), "100"] if spec == "auto" else spec.split("-")
+    if not all(t.isdigit() and int(t) > 0 for t in tokens) or len(tokens) not in (2, 3):
+        raise StudyError(f"network {spec!r}: competing neurons are written as inputs-neurons, such as 784-100")
+    sizes = [int(t) for t in tokens]
+    if sizes[0] != pixels:
+        raise StudyError(f"network {spec!r} begins with {sizes[0]} inputs, but a sample has {pixels} values")
+    if len(sizes) == 3 and sizes[2] != classes:
+        raise StudyError(f"network {spec!r} ends with {sizes[2]}, but the data have {classes} classes")
+    shown = more.pop("presentation", _PRESENTATION)
+    more["presentation"] = replace(shown, amplitude=shown.amplitude * _PIXELS / pixels)
+    return CompetitiveNetwork(sizes[0], sizes[1], classes, circuit=circuit, chips=chips, seed=seed, **more)

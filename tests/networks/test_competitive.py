@@ -1,0 +1,98 @@
+"""Competing spiking neurons: what is refused, and that learning and reading leave the states they should."""
+
+import pytest
+import torch
+
+from nanoneurons.core.errors import ParameterError, StudyError
+from nanoneurons.networks.competition import Competitors, Inputs, Presentation
+from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
+
+
+class Rates:
+    rates = (0.01, 0.01)
+
+
+def images(samples=20, pixels=64):
+    return torch.rand(samples, pixels, generator=torch.Generator().manual_seed(1))
+
+
+def network(**more):
+    return build_competitive("64-8", shape=(64,), classes=4, **more)
+
+
+def test_inputs_fire_at_the_rate_of_a_leaky_integrate_and_fire_neuron():
+    cells, shown = Inputs(), Presentation(duration=20.0, step=1e-3, filter_time=5e-3)
+    net = CompetitiveNetwork(1, 1, 2, presentation=shown)
+    net.v_in.zero_()
+    net.present(torch.ones(1, 1))
+    drive = cells.gain + cells.bias
+    tau = cells.time_constant
+    period = cells.refractory + tau * torch.tensor((drive - cells.reset) / (drive - cells.threshold)).log()
+    assert float(net.input_spikes) == pytest.approx(20.0 / float(period), rel=2e-3)
+
+
+def test_one_neuron_fires_at_a_time_and_weights_stay_in_range():
+    net = network()
+    before = net.synapses.weight.clone()
+    counts = net.present(images(), Rates())
+    assert counts.shape == (1, 20, 8)
+    assert (counts.sum(-1) <= net.presentation.steps).all()
+    assert counts.sum() > 20
+    assert not torch.equal(before, net.synapses.weight)
+    assert ((net.synapses.weight >= 0) & (net.synapses.weight <= 1)).all()
+
+
+def test_samples_in_two_parts_give_what_they_give_at_once():
+    whole, parts = network(), network()
+    x = images()
+    one = whole.present(x, Rates())
+    two = torch.cat([parts.present(x[:7], Rates()), parts.present(x[7:], Rates())], 1)
+    assert torch.equal(one, two)
+    assert torch.equal(whole.synapses.weight, parts.synapses.weight)
+
+
+def test_scores_are_the_same_again_and_again():
+    net = network()
+    x = images()
+    net.label(x, torch.arange(20) % 4)
+    assert torch.equal(net(x), net(x))
+
+
+def test_chips_do_not_depend_on_their_neighbours():
+    two, three = network(chips=2), network(chips=3)
+    counts = [net.present(images(), Rates()) for net in (two, three)]
+    assert torch.equal(counts[0][1], counts[1][1])
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (torch.full((2, 64), 1.5), "between"),
+        (torch.full((2, 64), torch.nan), "between"),
+        (torch.zeros(2, 63), "63 values"),
+        (torch.zeros(0, 64), "no sample"),
+    ],
+)
+def test_bad_samples_are_refused(x, said):
+    with pytest.raises(ParameterError, match=said):
+        network().present(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Inputs(time_constant=-1.0), "time_constant = -1 must be above 0"),
+        (lambda: Competitors(inhibition=float("nan")), "inhibition"),
+        (lambda: Presentation(duration=1e-3), "shorter than a step"),
+        (lambda: network(presentation=Presentation(step=0.04)), "time_constant of the inputs"),
+    ],
+)
+def test_bad_settings_are_refused(make, said):
+    with pytest.raises(ParameterError, match=said):
+        make()
+
+
+@pytest.mark.parametrize("spec", ["64", "64-0", "63-8", "64-8-3", "64-8-4-4", "a-b"])
+def test_descriptions_that_do_not_fit_are_refused(spec):
+    with pytest.raises(StudyError, match="network"):
+        build_competitive(spec, shape=(64,), classes=4)
