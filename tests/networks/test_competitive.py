@@ -1,5 +1,7 @@
 """Competing spiking neurons: what is refused, and that learning and reading leave the states they should."""
 
+import math
+
 import pytest
 import torch
 
@@ -64,6 +66,60 @@ def test_chips_do_not_depend_on_their_neighbours():
     assert torch.equal(counts[0][1], counts[1][1])
 
 
+def test_potentials_and_adaptation_decay_in_the_pause_between_samples():
+    """Closed form: nothing drives anything, so all fall exponentially; refractory times and inhibition run out."""
+    kept, rested = network(), network(presentation=Presentation(pause=0.06))
+    kept.present(images(1))
+    rested.present(images(1))
+    assert kept.adaptation.max() > 0
+    for name, tau in (("v_in", 0.03), ("v_out", 0.03), ("adaptation", 1.0), ("filtered", 0.005)):
+        expected = getattr(kept, name) * torch.tensor(-0.06 / tau, dtype=torch.float64).exp()
+        torch.testing.assert_close(getattr(rested, name), expected, rtol=1e-12, atol=0)
+    assert (rested.rf_in <= 0).all()
+    assert (rested.held == 0).all()
+
+
+def test_dark_pixels_alone_get_the_bias_where_there_is_a_cut():
+    x = torch.tensor([0.0, 0.1, 0.5])
+    torch.testing.assert_close(Inputs(cut=0.1, gain=4.0, bias=0.5).drive(x), torch.tensor([0.5, 0.5, 2.0]))
+    torch.testing.assert_close(Inputs(gain=4.0, bias=0.5).drive(x), torch.tensor([0.5, 0.9, 2.5]))
+
+
+def test_an_adaptive_threshold_rises_with_each_spike_and_lowers_no_drive():
+    """One neuron under a constant drive J: periods of tau ln(J / (J - threshold)) for the threshold of the moment."""
+    neuron = Competitors(adapts="threshold", adaptation_step=0.5 * 1e6, adaptation_time=1e6, gain=0.0, bias=4.0)
+    shown = Presentation(step=1e-3, duration=0.3)
+    net = CompetitiveNetwork(1, 1, 2, competitors=neuron, presentation=shown)
+    counts = net.present(torch.zeros(1, 1))
+    tau, time, spikes, threshold = neuron.time_constant, 0.0, 0, 1.0
+    while True:
+        time += tau * math.log(4.0 / (4.0 - threshold)) if threshold < 4.0 else math.inf
+        if time > 0.3:
+            break
+        spikes, threshold, time = spikes + 1, threshold + 0.5, time + neuron.refractory
+    assert int(counts.sum()) == spikes
+    assert float(net.adaptation) == pytest.approx(0.5 * spikes, rel=1e-5)
+
+
+def test_synapses_may_learn_before_the_inputs_move_on():
+    """Without a refractory time, an input that has just fired is at its reset only in the step of its spike."""
+    seen = []
+
+    class Watch:
+        rates = (0.5, 0.5)
+
+    for prompt in (False, True):
+        cells = Inputs(refractory=0.0, gain=40.0)
+        neuron = Competitors(gain=1e3, refractory=0.0, inhibition=0.0)
+        shown = Presentation(step=1e-3, duration=0.05, filter_time=0.0, prompt=prompt)
+        net = CompetitiveNetwork(1, 1, 2, cells=cells, competitors=neuron, presentation=shown)
+        net.synapses.weight.fill_(0.5)
+        net.present(torch.ones(1, 1), Watch())
+        seen.append(float(net.synapses.weight))
+    assert seen[1] > 0.99
+    assert seen[0] < seen[1]
+
+
 @pytest.mark.parametrize(
     ("x", "said"),
     [
@@ -84,6 +140,8 @@ def test_bad_samples_are_refused(x, said):
         (lambda: Inputs(time_constant=-1.0), "time_constant = -1 must be above 0"),
         (lambda: Competitors(inhibition=float("nan")), "inhibition"),
         (lambda: Presentation(duration=1e-3), "shorter than a step"),
+        (lambda: Presentation(pause=-1.0), "pause = -1 must be 0 or more"),
+        (lambda: Competitors(adapts="speed"), "adapts must be"),
         (lambda: network(presentation=Presentation(step=0.04)), "time_constant of the inputs"),
     ],
 )

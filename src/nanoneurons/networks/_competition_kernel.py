@@ -35,6 +35,13 @@ class Constants(NamedTuple):
     filter: float
     rate_up: float
     rate_down: float
+    raised: float  # 1: adaptation raises the threshold; 0: it lowers the drive
+    prompt: float  # 1: synapses learn before the inputs move on; 0: after
+    in_rest: float  # factors of the pause between samples: potentials of the inputs,
+    out_rest: float  # those of the outputs,
+    adaptation_rest: float  # adaptation,
+    filter_rest: float  # filtered input,
+    rest: float  # and its length in s
 
 
 @numba.njit(inline="always")
@@ -64,7 +71,8 @@ def advance(
         drives: ``(samples, in)``; weights ``(chips, out, in)`` and its transposed copy `columns` ``(chips, in, out)``.
         v_in ... filtered: state, ``(chips, in)`` and ``(chips, out)``; `spiked` are the inputs that fired in the step,
             `held` counts steps of inhibition left.
-        cursor: ``(chips, 3)``: sample, step, and 1 where the step has stopped at a spike of the output.
+        cursor: ``(chips, 3)``: sample, step, and where the step has stopped at a spike of the output: 1 before the
+            inputs move, 2 after.
         events: ``(chips, out)``, set where an output fired at the stop.
         counts: output spikes ``(chips, samples, out)``; `sent` input spikes ``(chips, samples)``.
         hold: steps of inhibition.
@@ -73,6 +81,7 @@ def advance(
     samples = drives.shape[0]
     done = True
     total = np.zeros(n)
+    lowered = 1.0 - c.raised
     for chip in range(chips):
         w, wt = weights[chip], columns[chip]
         vi, ri, vo, ro = v_in[chip], rf_in[chip], v_out[chip], rf_out[chip]
@@ -80,35 +89,54 @@ def advance(
         n_ad, inh, y = adaptation[chip], held[chip], filtered[chip]
         while cursor[chip, 0] < samples:
             s = cursor[chip, 0]
-            if cursor[chip, 2] == 0:
+            stage = cursor[chip, 2]
+            if stage > 0:  # the synapses have learnt meanwhile
+                cursor[chip, 2] = 0
+                for j in range(n):
+                    if events[chip, j]:
+                        for i in range(m):
+                            wt[i, j] = w[j, i]
+            else:
                 best, any_out = -np.inf, False
                 for j in range(n):
                     ro[j] -= c.dt
-                    drive = c.out_gain * y[j] + c.out_bias - n_ad[j]
+                    drive = c.out_gain * y[j] + c.out_bias - lowered * n_ad[j]
                     vo[j] = _charge(vo[j], drive, ro[j], c.dt, c.out_tau)
-                    if vo[j] > best:
-                        best = vo[j]
-                any_out = best > c.out_threshold
+                    over = vo[j] - (c.out_threshold + c.raised * n_ad[j])
+                    if over > best:
+                        best = over
+                any_out = best > 0.0
                 for j in range(n):
-                    out = any_out and vo[j] == best
+                    threshold = c.out_threshold + c.raised * n_ad[j]
+                    out = any_out and vo[j] - threshold == best
                     events[chip, j] = out
-                    drive = c.out_gain * y[j] + c.out_bias - n_ad[j]
+                    drive = c.out_gain * y[j] + c.out_bias - lowered * n_ad[j]
                     n_ad[j] += (c.adaptation_step * out - c.dt * n_ad[j]) * c.adaptation_decay
                     if any_out and not out and inh[j] == 0:
                         inh[j] = hold
-                    over = vo[j] > c.out_threshold
+                    over = vo[j] > threshold
                     if (any_out and not out) or inh[j] != 0:
                         vo[j] = 0.0
                         if over:
                             ro[j] = 0.0
                     elif over:
-                        ro[j] = _waits(vo[j], drive, c.out_threshold, c.dt, c.out_tau, c.out_refractory)
+                        ro[j] = _waits(vo[j], drive, threshold, c.dt, c.out_tau, c.out_refractory)
                         vo[j] = c.out_reset
                     if ro[j] > 0.0:
                         vo[j] = c.out_reset
                     if inh[j] != 0:
                         inh[j] -= 1
                     counts[chip, s, j] += out
+                if any_out and c.prompt == 1.0:
+                    if pause:
+                        cursor[chip, 2] = 1
+                        done = False
+                        break
+                    if law == VDSP:
+                        for j in range(n):
+                            if events[chip, j]:
+                                _vdsp(w[j], wt, j, vi, c.rate_up, c.rate_down)
+            if stage < 2:
                 for i in range(m):
                     ri[i] -= c.dt
                     v = _charge(vi[i], drives[s, i], ri[i], c.dt, c.in_tau)
@@ -120,20 +148,15 @@ def advance(
                     else:
                         fired[i] = False
                     vi[i] = v
-                if any_out and pause:
-                    cursor[chip, 2] = 1
-                    done = False
-                    break
-                if any_out and law == VDSP:
-                    for j in range(n):
-                        if events[chip, j]:
-                            _vdsp(w[j], wt, j, vi, c.rate_up, c.rate_down)
-            else:
-                cursor[chip, 2] = 0
-                for j in range(n):
-                    if events[chip, j]:
-                        for i in range(m):
-                            wt[i, j] = w[j, i]
+                if stage == 0 and any_out and c.prompt == 0.0:
+                    if pause:
+                        cursor[chip, 2] = 2
+                        done = False
+                        break
+                    if law == VDSP:
+                        for j in range(n):
+                            if events[chip, j]:
+                                _vdsp(w[j], wt, j, vi, c.rate_up, c.rate_down)
             total[:] = 0.0
             for i in range(m):
                 if fired[i]:
@@ -145,6 +168,16 @@ def advance(
             if cursor[chip, 1] == steps:
                 cursor[chip, 1] = 0
                 cursor[chip, 0] += 1
+                if c.rest > 0.0:
+                    skipped = round(c.rest / c.dt)
+                    vi *= c.in_rest
+                    ri -= c.rest
+                    vo *= c.out_rest
+                    ro -= c.rest
+                    n_ad *= c.adaptation_rest
+                    y *= c.filter_rest
+                    for j in range(n):
+                        inh[j] = max(inh[j] - skipped, 0)
     return done
 
 

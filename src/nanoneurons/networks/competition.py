@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+import torch
+
 from nanoneurons.core.errors import ParameterError
 
 __all__ = ["Competitors", "Inputs", "Presentation"]
@@ -13,6 +15,8 @@ __all__ = ["Competitors", "Inputs", "Presentation"]
 def _require(owner: object, positive: tuple[str, ...], not_negative: tuple[str, ...] = ()) -> None:
     for field in fields(owner):  # type: ignore[arg-type]
         value = getattr(owner, field.name)
+        if field.type in ("str", "bool"):
+            continue
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise ParameterError(f"{type(owner).__name__}: {field.name} = {value!r} is not a finite number")
         if (field.name in positive and value <= 0) or (field.name in not_negative and value < 0):
@@ -25,6 +29,9 @@ class Inputs:
     """Leaky integrate-and-fire neurons, one per pixel *x*, under the constant drive ``gain x + bias``; times in s.
 
     Defaults are those of Garg et al., Front. Neurosci. 16:983950 (2022).
+
+    Attributes:
+        cut: with a value above 0, pixels brighter than that are driven by ``gain x`` alone, all others by the bias.
     """
 
     time_constant: float = 0.03
@@ -33,9 +40,14 @@ class Inputs:
     refractory: float = 0.005
     gain: float = 4.0
     bias: float = 0.5
+    cut: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self, ("time_constant", "threshold"), ("refractory",))
+        _require(self, ("time_constant", "threshold"), ("refractory", "cut"))
+
+    def drive(self, x: torch.Tensor) -> torch.Tensor:
+        """Drive of pixels between 0 and 1."""
+        return torch.where(x > self.cut, self.gain * x, self.bias) if self.cut else self.gain * x + self.bias
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,12 @@ class Competitors:
     """Adaptive leaky integrate-and-fire neurons of which the one with the highest potential may fire; times in s.
 
     A spike sets all others to zero and holds them there for `inhibition`; it raises the neuron's adaptation by
-    `adaptation_step`, which falls with `adaptation_time`.
+    ``adaptation_step / adaptation_time``, which falls with `adaptation_time`.
 
     Attributes:
         gain: drive per unit of filtered input.
+        adapts: what adaptation does: lower the ``"drive"`` or raise the ``"threshold"``; then the neuron farthest above
+            its own threshold fires.
     """
 
     time_constant: float = 0.03
@@ -58,8 +72,11 @@ class Competitors:
     adaptation_step: float = 0.01
     adaptation_time: float = 1.0
     inhibition: float = 0.01
+    adapts: str = "drive"
 
     def __post_init__(self) -> None:
+        if self.adapts not in ("drive", "threshold"):
+            raise ParameterError(f"Competitors: adapts must be 'drive' or 'threshold', not {self.adapts!r}")
         _require(
             self, ("time_constant", "threshold", "adaptation_time"), ("refractory", "adaptation_step", "inhibition")
         )
@@ -71,7 +88,11 @@ class Presentation:
 
     Attributes:
         amplitude: input of one spike through a synapse of weight 1, before the filter.
+        filter_time: 0 for synapses that do not filter.
         read_gain: factor of the amplitude while nothing is learnt (labelling and testing).
+        pause: time after a sample without input, in which potentials and adaptation decay.
+        prompt: whether synapses compare an output spike with the potentials of the inputs in the step whose input
+            spikes caused it, before the inputs move on; otherwise after they have moved by one more step.
     """
 
     step: float = 0.005
@@ -79,9 +100,11 @@ class Presentation:
     amplitude: float = 0.05
     filter_time: float = 0.005
     read_gain: float = 1.0
+    pause: float = 0.0
+    prompt: bool = False
 
     def __post_init__(self) -> None:
-        _require(self, ("step", "duration", "amplitude", "filter_time", "read_gain"))
+        _require(self, ("step", "duration", "amplitude", "read_gain"), ("filter_time", "pause"))
         if self.duration < self.step:
             raise ParameterError(f"Presentation: duration {self.duration:g} s is shorter than a step, {self.step:g} s")
 

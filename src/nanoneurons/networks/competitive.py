@@ -170,7 +170,7 @@ class CompetitiveNetwork(nn.Module):
             raise ParameterError("there is no sample to show; give at least one")
         self.check_input(x)
         cells, lead = self.cells, self.chips or 1
-        drives = (cells.gain * x.flatten(1).double() + cells.bias).numpy()
+        drives = cells.drive(x.flatten(1).double()).numpy()
         weights = self.synapses.weight.detach()
         weights = weights if self.chips is not None else weights.unsqueeze(0)
         columns = weights.transpose(1, 2).contiguous()
@@ -194,7 +194,7 @@ class CompetitiveNetwork(nn.Module):
             if done:
                 break
             assert plasticity is not None and generator is not None
-            stopped = events & (cursor[:, 2:] == 1)
+            stopped = events & (cursor[:, 2:] > 0)
             self._learn(stopped.nonzero(as_tuple=True), plasticity, generator)
             if progress is not None:
                 progress(float(cursor[:, 0].double().mean()) / len(x), "")
@@ -213,7 +213,9 @@ class CompetitiveNetwork(nn.Module):
         return Constants(
             p.step, c.time_constant, c.threshold, c.reset, c.refractory, o.time_constant, o.threshold, o.reset,
             o.refractory, o.gain, o.bias, o.adaptation_step, 1 / o.adaptation_time, gain * p.amplitude,
-            math.exp(-p.step / p.filter_time), up, down,
+            _decay(p.step, p.filter_time), up, down, float(o.adapts == "threshold"), float(p.prompt),
+            _decay(p.pause, c.time_constant), _decay(p.pause, o.time_constant), _decay(p.pause, o.adaptation_time),
+            _decay(p.pause, p.filter_time), p.pause,
         )  # fmt: skip
 
     @torch.no_grad()
@@ -252,6 +254,11 @@ class CompetitiveNetwork(nn.Module):
         circuit = self.synapses.wired
         per_spike = circuit.inference(self.synapses.out_features, 1)
         return Counts({name: n * float(self.input_spikes) for name, n in per_spike.events.items()})
+
+
+def _decay(time: float, constant: float) -> float:
+    """What is left after a time; nothing where there is no time constant."""
+    return math.exp(-time / constant) if constant else 0.0
 
 
 def build_competitive(
