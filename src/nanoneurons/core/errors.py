@@ -16,6 +16,7 @@ __all__ = [
     "NanoneuronsError",
     "ParameterError",
     "RefusedError",
+    "RunawayError",
     "StoreError",
     "StudyError",
     "UnknownNameError",
@@ -44,6 +45,10 @@ class DataError(NanoneuronsError, ValueError):
 
 class DivergedError(NanoneuronsError, ArithmeticError):
     """Training or a relaxation produced a value that is not a number."""
+
+
+class RunawayError(DivergedError):
+    """A population of neurons fires faster than it may; the message names it."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -41,11 +41,11 @@ from nanoneurons.devices._neurons import (
 )
 from nanoneurons.physics import leaky
 
-__all__ = ["LeakyIntegrateAndFire"]
+__all__ = ["ADAPTS", "LeakyIntegrateAndFire"]
 
 _BOOK = "textbook value of a cortical cell: Gerstner et al., Neuronal Dynamics (2014)"
 _CHOICE = "choice of this project"
-_ADAPTS = {"none": leaky.NONE, "current": leaky.CURRENT, "threshold": leaky.THRESHOLD}
+ADAPTS = {"none": leaky.NONE, "current": leaky.CURRENT, "threshold": leaky.THRESHOLD}
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
             v, a, wait, flat(state["threshold"]), flat(state["time_constant"]), drive,
             keys_for(self.noise > 0, drive.shape[1], generator), cells(shape), dt,
             self.rest, self.resistance, self.noise, self.reset, self.refractory, self.adaptation_time,
-            0.0 if self.adaptation == "none" else self.adaptation_step, _ADAPTS[self.adaptation], self.floor,
+            0.0 if self.adaptation == "none" else self.adaptation_step, ADAPTS[self.adaptation], self.floor,
             spikes, moment, status,
         )  # fmt: skip
         trouble(type(self).__name__, status, shape, self.drive_unit, dt, leaky.MOST)

@@ -29,7 +29,7 @@ import numpy as np
 
 from nanoneurons.core.random import normal_at, start_of
 
-__all__ = ["CURRENT", "MOST", "NONE", "THRESHOLD", "firing_rate", "run"]
+__all__ = ["CURRENT", "MOST", "NONE", "THRESHOLD", "advance", "firing_rate", "run"]
 
 NONE, CURRENT, THRESHOLD = 0, 1, 2  # what adapts
 MOST = 1000  # spikes of one neuron in one step, beyond which its drive is a mistake
@@ -114,7 +114,7 @@ def _crossing(v, a, target, level, tau, tau_a, adapts, left):  # pragma: no cove
 
 
 @numba.njit
-def _advance(
+def advance(
     v, a, wait, target, level, tau, dt, reset, refractory, tau_a, jump, adapts, floor
 ):  # pragma: no cover - compiled
     """One neuron through one step: potential, adaptation, rest of the refractory time, spikes, time of the last."""
@@ -171,7 +171,7 @@ def run(
                     spikes[i, s] = 0
                     moment[i] = 0
                     continue
-            v[i], a[i], wait[i], count, moment[i] = _advance(
+            v[i], a[i], wait[i], count, moment[i] = advance(
                 v[i], a[i], wait[i], target, level[i], tau[i], dt, reset, refractory, tau_a, jump, adapts, floor
             )
             spikes[i, s] = count
