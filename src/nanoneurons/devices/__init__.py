@@ -6,7 +6,7 @@ HfOxWeakReset``); `get` resolves the names used on the command line and in studi
 
 from __future__ import annotations
 
-from ._catalogue import catalogue, get, presets
+from ._catalogue import catalogue, get, presets, stimulus
 from ._contract import ContractError, contract
 from ._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice, State
 
@@ -22,4 +22,5 @@ __all__ = [
     "contract",
     "get",
     "presets",
+    "stimulus",
 ]

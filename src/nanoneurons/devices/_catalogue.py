@@ -7,12 +7,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from nanoneurons.core.errors import DataError, ParameterError, UnknownNameError, nearest
+import torch
+
+from nanoneurons.core.errors import DataError, ParameterError, RefusedError, UnknownNameError, nearest
 from nanoneurons.core.registry import Folder
 
 from ._device import Device
 
-__all__ = ["catalogue", "get", "presets"]
+__all__ = ["catalogue", "get", "presets", "stimulus"]
 
 catalogue = Folder("nanoneurons.devices", "device", "Device")
 
@@ -20,7 +22,9 @@ catalogue = Folder("nanoneurons.devices", "device", "Device")
 def presets(name: str) -> dict[str, dict[str, Any]]:
     """Named parameter sets of a device, from ``devices/presets/<module>.toml``.
 
-    A preset is a table of parameter values plus ``source`` and, optionally, ``title`` and ``verified``.
+    A preset is a table of parameter values plus ``source`` and, optionally, ``title``, ``verified``, and for a neuron
+    the ``stimulus`` that shows its behaviour: pieces (from s, to s, drive) or (from s, to s, drive at first, at last),
+    zero elsewhere, for a ``duration`` in s.
     """
     file = resources.files("nanoneurons.devices").joinpath("presets", name.replace("-", "_") + ".toml")
     if not file.is_file():
@@ -57,12 +61,41 @@ def get(spec: str, **changes: Any) -> Device:
             raise UnknownNameError(
                 f"device {name!r} has no preset {preset!r}{nearest(preset, known)}; it has {', '.join(known) or 'none'}"
             )
-        about = ("source", "title", "verified", "notes")
+        about = ("source", "title", "verified", "notes", "stimulus", "duration")
         values = {k: v for k, v in known[preset].items() if k not in about}
     values.update(changes)
     for key in values:
         cls.parameter(key)
     return cls(**values)
+
+
+def stimulus(spec: str, dt: float) -> torch.Tensor:
+    """Drive in each step of `dt` s, in the device's drive unit, that shows the behaviour a preset is named after.
+
+    Args:
+        spec: ``name:preset``.
+        dt: length of a step in s.
+
+    Returns:
+        float64, ``(steps,)``: the mean over each step, so that a pulse has its charge whatever the step.
+
+    Raises:
+        RefusedError: the preset declares none.
+        UnknownNameError: no such device or preset.
+    """
+    get(spec)
+    name, _, preset = spec.partition(":")
+    about = presets(name).get(preset, {})
+    if "stimulus" not in about:
+        raise RefusedError(f"{spec!r} declares no stimulus; give its drive yourself")
+    steps = round(about["duration"] / dt)
+    edges = torch.arange(steps + 1, dtype=torch.float64) * dt
+    total = torch.zeros(steps, dtype=torch.float64)
+    for start, end, first, *last in about["stimulus"]:
+        within = edges.clamp(start, end) - start
+        slope = (last[0] - first) / (end - start) if last else 0.0
+        total += (first * within + 0.5 * slope * within.square()).diff() / dt
+    return total
 
 
 def _from_file(path: Path, changes: dict[str, Any]) -> Device:

@@ -383,7 +383,10 @@ class NeuronDevice(Device):
 
     @abstractmethod
     def threshold_drive(self) -> float:
-        """Smallest constant drive that makes a nominal device fire from rest (the rheobase)."""
+        """Constant drive of smallest size that makes a nominal device fire from rest (the rheobase).
+
+        Below zero for a device that fires when it is inhibited.
+        """
 
     def time_constants(self) -> Mapping[str, float]:
         """Time constants in s, by the name of the parameter, that a step must not exceed; none unless overridden.

@@ -16,7 +16,7 @@ from typing import Any
 from . import ops
 from ._equation import Equation, globals_used
 
-__all__ = ["BLOCK", "CHECK", "TABLEAU", "Shape", "source"]
+__all__ = ["BLOCK", "CHECK", "TABLEAU", "Shape", "functions_source", "indent", "source"]
 
 BLOCK = 64  # lanes run together: their rows stay in the first-level cache
 CHECK = 256  # steps between looks for numbers that are no longer finite, and between resets of the phasors
@@ -129,7 +129,7 @@ def _fused(equation: Equation, shape: Shape, rows: _Rows) -> list[str]:
         body.append(f"n_{name} = y_{name} + {_weighted(stages, name)}")
     body += _renormalise(equation)
     body += [f"{rows.at(name)} = n_{name}" for name in equation.states]
-    return ["for l in range(lanes):", *_indent(body)]
+    return ["for l in range(lanes):", *indent(body)]
 
 
 def _weighted(stages: tuple[tuple[float, float], ...], name: str) -> str:
@@ -191,20 +191,20 @@ def _mixing(rows: _Rows) -> list[str]:
         "            ki = coupling_im[i, j, 0]",
         "            if kr != 0.0 or ki != 0.0:",
         "                for l in range(lanes):",
-        *_indent(add, 5),
+        *indent(add, 5),
         "        else:",
         "            for l in range(lanes):",
         "                kr = coupling_re[i, j, start + l]",
         "                ki = coupling_im[i, j, start + l]",
-        *_indent(add, 4),
+        *indent(add, 4),
     ]
 
 
 def _each(body: list[str]) -> list[str]:
-    return ["for i in range(devices):", "    for l in range(lanes):", *_indent(body, 2)]
+    return ["for i in range(devices):", "    for l in range(lanes):", *indent(body, 2)]
 
 
-def _indent(lines: list[str], by: int = 1) -> list[str]:
+def indent(lines: list[str], by: int = 1) -> list[str]:
     return ["    " * by + line for line in lines]
 
 
@@ -230,7 +230,7 @@ def _before_step(equation: Equation, shape: Shape, rows: _Rows) -> list[str]:
             "        else:",
             f"            {slope} = 0.0",
         ]
-        out += [f"if k == 0 or {v}_linear or k % {v}_per == 0:", *_indent(fetch)]
+        out += [f"if k == 0 or {v}_linear or k % {v}_per == 0:", *indent(fetch)]
     for re, im in shape.tones:
         t = f"tone_{re}"
         re_at, im_at, turn_re, turn_im = (f"ph_{re}[s, i, {n}, l]" for n in range(4))
@@ -260,11 +260,11 @@ def _before_step(equation: Equation, shape: Shape, rows: _Rows) -> list[str]:
             f"                ph_{re}[s, i, 3, l] = -sin(0.5 * h * {t}[s, 1, di, dl])",
             "for i in range(devices):",
             "    for l in range(lanes):",
-            *_indent([f"{rows.at(f'{n}_tone{stage}', 'i')} = 0.0" for n in (re, im) for stage in (0, 1, 2)], 2),
+            *indent([f"{rows.at(f'{n}_tone{stage}', 'i')} = 0.0" for n in (re, im) for stage in (0, 1, 2)], 2),
             f"for s in range({t}.shape[0]):",
             "    for i in range(devices):",
             "        for l in range(lanes):",
-            *_indent(rotate, 3),
+            *indent(rotate, 3),
         ]
     if shape.noisy:
         names = equation.noisy or ()
@@ -315,9 +315,9 @@ def source(equation: Equation, shape: Shape) -> str:
         *step,
         "if (k + 1) % every == 0:",
         "    record = (k + 1) // every",
-        *_indent(_each(write)),
+        *indent(_each(write)),
         f"if (k + 1) % {CHECK} == 0 or k + 1 == steps:",
-        *_indent(_each(look)),
+        *indent(_each(look)),
     ]
     body = [
         f"B = {BLOCK}",
@@ -330,12 +330,12 @@ def source(equation: Equation, shape: Shape) -> str:
         "start = lo",
         "while start < hi:",
         "    lanes = min(B, hi - start)",
-        *_indent(_each(load)),
+        *indent(_each(load)),
         "    record = 0",
-        *_indent(_each(write)),
+        *indent(_each(write)),
         "    for k in range(steps):",
-        *_indent(inner, 2),
-        *_indent(_each(keep)),
+        *indent(inner, 2),
+        *indent(_each(keep)),
         "    start += B",
     ]
     head = [
@@ -351,16 +351,16 @@ def source(equation: Equation, shape: Shape) -> str:
         [
             *head,
             ops.SCALAR_SOURCE,
-            *_functions(functions, jit + ")"),
+            *functions_source(functions, jit + ")"),
             f"\n{jit}, nogil=True, cache=True, boundscheck=False)",
             signature,
-            *_indent(body),
+            *indent(body),
             "",
         ]
     )
 
 
-def _functions(named: dict[str, Callable[..., Any]], jit: str) -> list[str]:
+def functions_source(named: dict[str, Callable[..., Any]], jit: str) -> list[str]:
     """Sources of functions and of all they use, dependencies first."""
     parts: dict[str, str] = {}
 

@@ -17,7 +17,7 @@ from nanoneurons.core.errors import StoreError
 from ._codegen import Shape, source
 from ._equation import Equation
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "module"]
 
 
 def _folders() -> list[Path]:
@@ -33,18 +33,22 @@ def _folders() -> list[Path]:
 @cache
 def kernel(equation: Equation, shape: Shape) -> Callable[..., None]:
     """The compiled kernel of an equation for one shape of problem."""
-    text = source(equation, shape)
+    return module(source(equation, shape)).kernel
+
+
+def module(text: str) -> ModuleType:
+    """The module with this source, kept in the first folder that can be written."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     name = f"nanoneurons_kernel_{digest}"
     if name in sys.modules:
-        return sys.modules[name].kernel
+        return sys.modules[name]
     for folder in (*_folders(), Path(tempfile.gettempdir()) / f"nanoneurons-kernels-{os.getpid()}"):
         path = folder / f"{name}.py"
         try:
             _write(path, text)
         except OSError:
             continue
-        return _import(name, path).kernel
+        return _import(name, path)
     raise StoreError("no folder can be written for compiled kernels; set NUMBA_CACHE_DIR to one")
 
 

@@ -23,7 +23,8 @@ def drives_are_ordered(device: NeuronDevice) -> None:
     """Threshold and default drive are finite and ordered; the usual step is one the device takes."""
     threshold, default = device.threshold_drive(), device.default_drive
     require(math.isfinite(threshold) and math.isfinite(default), device, f"drives {threshold}, {default} not finite")
-    require(threshold < default, device, f"the default drive {default} does not exceed the threshold {threshold}")
+    ordered = 0 <= threshold < default or default < threshold <= 0
+    require(ordered, device, f"the default drive {default} does not exceed the threshold {threshold}")
     device.check_step(device.default_step)
 
 
@@ -82,7 +83,7 @@ def trains_agree_with_steps(device: NeuronDevice) -> None:
 def long_steps_are_refused(device: NeuronDevice) -> None:
     """A step that is not positive, or longer than the shortest time constant, is refused by name."""
     known = device.time_constants()
-    bad = [0.0, -1.0, math.nan] + [2 * min(known.values())] * bool(known)
+    bad = [0.0, -1.0, math.nan, *([2 * min(known.values())] if known else [])]
     for dt in bad:
         try:
             device.check_step(dt)
