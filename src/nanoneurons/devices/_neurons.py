@@ -87,7 +87,7 @@ def keys_for(noisy: bool, steps: int, generator: torch.Generator) -> np.ndarray:
     return torch.randint(0, 2**62, count, generator=generator, dtype=torch.int64).numpy().view(np.uint64)
 
 
-def silenced(state: State, where: torch.Tensor, rest: dict[str, torch.Tensor | float]) -> State:
+def silenced(state: State, where: torch.Tensor, rest: Mapping[str, torch.Tensor | float]) -> State:
     """The state with some tensors at rest, and no spike, where the mask says so."""
     values: dict[str, torch.Tensor | float] = {"spikes": 0.0, "moment": 0.0, **rest}
     changed = {n: torch.where(where, torch.as_tensor(v, dtype=state[n].dtype), state[n]) for n, v in values.items()}
