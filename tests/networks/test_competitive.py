@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from nanoneurons.core.errors import ParameterError, StudyError
+from nanoneurons.networks._plasticity import VDSP
 from nanoneurons.networks.competition import Competitors, Inputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
 
 
 class Rates:
-    rates = (0.01, 0.01)
+    law, values = VDSP, (0.01, 0.01)
 
 
 def images(samples=20, pixels=64):
@@ -106,7 +107,7 @@ def test_synapses_may_learn_before_the_inputs_move_on():
     seen = []
 
     class Watch:
-        rates = (0.5, 0.5)
+        law, values = VDSP, (0.5, 0.5)
 
     for prompt in (False, True):
         cells = Inputs(refractory=0.0, gain=40.0)

@@ -26,6 +26,7 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.learning._rule import LayerRule, RuleState
+from nanoneurons.networks import _plasticity
 from nanoneurons.networks.competition import Competitors, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
 
@@ -102,13 +103,13 @@ class VDSPState(RuleState):
 
     def __init__(self, network: CompetitiveNetwork, rule: VDSP) -> None:
         super().__init__(network)
-        self.rates = (rule.rate, rule.rate)
+        self.law, self.values = _plasticity.VDSP, (rule.rate, rule.rate)
         self.rate = rule.rate
         self.chips = network.chips or 1
         synapses = network.synapses
         self.volts = synapses.fabricated and synapses.wired.takes_voltages
 
-    def wanted(self, before: torch.Tensor, weights: torch.Tensor) -> Update:
+    def wanted(self, before: torch.Tensor, weights: torch.Tensor, quiet: torch.Tensor) -> Update:
         """The law of the module for rows of synapses, or the potentials themselves as voltages."""
         if self.volts:
             return Update(-before.float(), "V")

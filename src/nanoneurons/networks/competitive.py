@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -30,12 +31,14 @@ from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.synapses import Synapses
 
-from ._competition_kernel import NO_LAW, VDSP, Constants, advance
+from ._competition_kernel import Constants, State, advance
+from ._plasticity import NO_LAW
 from .competition import Competitors, Inputs, Presentation
 
 __all__ = ["CompetitiveNetwork", "Plasticity", "build_competitive"]
 
-_STATE = ("v_in", "rf_in", "spiked", "v_out", "rf_out", "adaptation", "held", "filtered")
+_STATE = ("v_in", "rf_in", "last", "v_out", "rf_out", "adaptation", "held", "filtered", "clock")
+_PIECE = 500  # samples between two reports of progress
 _PIXELS = 784  # inputs that published amplitudes are meant for
 _INPUTS, _COMPETITORS, _PRESENTATION = Inputs(), Competitors(), Presentation()
 
@@ -44,13 +47,16 @@ class Plasticity(Protocol):
     """How synapses change at an output spike; a learning rule brings it along.
 
     Attributes:
-        rates: learning rates of the compiled law (up, down) for software synapses.
+        law: compiled law for software synapses, see `_plasticity`; `NO_LAW` where `wanted` is asked at every spike.
+        values: numbers of that law.
     """
 
-    rates: tuple[float, float]
+    law: int
+    values: tuple[float, ...]
 
-    def wanted(self, before: torch.Tensor, weights: torch.Tensor) -> Update:
-        """Change of rows ``(events, in)`` from potentials of the inputs and weights read, both of that shape."""
+    def wanted(self, before: torch.Tensor, weights: torch.Tensor, quiet: torch.Tensor) -> Update:
+        """Change of rows ``(events, in)`` from potentials of the inputs, weights read, and seconds since the inputs'
+        last spikes, all of that shape; called at every output spike of synapses in devices."""
         ...
 
 
@@ -73,6 +79,10 @@ class CompetitiveNetwork(nn.Module):
 
     labels: torch.Tensor
     means: torch.Tensor
+    v_in: torch.Tensor
+    last: torch.Tensor
+    clock: torch.Tensor
+    input_spikes: torch.Tensor
 
     def __init__(
         self,
@@ -106,7 +116,8 @@ class CompetitiveNetwork(nn.Module):
         lead = chips or 1
         first = uniform(draw_key(generator_for(seed, "first potentials")), (lead, inputs)).double() * cells.threshold
         self.register_buffer("v_in", first)
-        self.register_buffer("spiked", torch.zeros(lead, inputs, dtype=torch.bool))
+        self.register_buffer("last", torch.full((lead, inputs), -(1 << 40)))
+        self.register_buffer("clock", torch.zeros(lead, dtype=torch.int64))
         self.register_buffer("rf_in", torch.zeros(lead, inputs, dtype=torch.float64))
         for name in ("v_out", "rf_out", "adaptation", "filtered"):
             self.register_buffer(name, torch.zeros(lead, neurons, dtype=torch.float64))
@@ -169,51 +180,63 @@ class CompetitiveNetwork(nn.Module):
         if len(x) == 0:
             raise ParameterError("there is no sample to show; give at least one")
         self.check_input(x)
-        cells, lead = self.cells, self.chips or 1
+        cells, lead, step = self.cells, self.chips or 1, self.presentation.step
         drives = cells.drive(x.flatten(1).double()).numpy()
-        weights = self.synapses.weight.detach()
-        weights = weights if self.chips is not None else weights.unsqueeze(0)
-        columns = weights.transpose(1, 2).contiguous()
-        inside = self.synapses.fabricated
-        pauses = inside and plasticity is not None
-        cursor = torch.zeros(lead, 3, dtype=torch.int64)
+        columns = self._rows().transpose(1, 2).contiguous().numpy()
+        law = NO_LAW if plasticity is None or self.synapses.fabricated else plasticity.law
+        pauses = plasticity is not None and law == NO_LAW
+        cursor = torch.zeros(lead, 4, dtype=torch.int64)
+        cursor[:, 3] = self.clock
         events = torch.zeros(lead, self.synapses.out_features, dtype=torch.bool)
         counts = torch.zeros(lead, len(x), self.synapses.out_features, dtype=torch.int32)
         sent = torch.zeros(lead, len(x), dtype=torch.int64)
-        law = VDSP if plasticity is not None and not pauses else NO_LAW
+        state = self._arrays()
         constants = self._constants(plasticity)
-        hold = round(self.competitors.inhibition / self.presentation.step)
-        while True:
-            weights = self.synapses.weight.detach()
-            seen = (weights if self.chips is not None else weights.unsqueeze(0)).contiguous()
-            done = advance(
-                drives, seen.numpy(), columns.numpy(), *(getattr(self, name).numpy() for name in _STATE),
-                cursor.numpy(), events.numpy(), counts.numpy(), sent.numpy(), hold, self.presentation.steps, constants,
-                law, pauses,
-            )  # fmt: skip
-            if done:
-                break
-            assert plasticity is not None and generator is not None
-            stopped = events & (cursor[:, 2:] > 0)
-            self._learn(stopped.nonzero(as_tuple=True), plasticity, generator)
+        values = np.array(plasticity.values if law != NO_LAW and plasticity else (0.0,), np.float64)
+        hold = round(self.competitors.inhibition / step)
+        until = 0
+        while until < len(x):
+            until = min(until + _PIECE, len(x))
+            while not advance(
+                drives, self._rows().numpy(), columns, state, cursor.numpy(), until, events.numpy(), counts.numpy(),
+                sent.numpy(), hold, self.presentation.steps, constants, law, values, pauses,
+            ):  # fmt: skip
+                assert plasticity is not None and generator is not None
+                stopped = events & (cursor[:, 2:3] > 0)
+                self._learn(stopped.nonzero(as_tuple=True), cursor[:, 3:], plasticity, generator)
             if progress is not None:
-                progress(float(cursor[:, 0].double().mean()) / len(x), "")
+                progress(until / len(x), f"sample {until} of {len(x)}")
+        self.clock.copy_(cursor[:, 3])
         self.input_spikes.copy_(sent.double().mean())
         return counts
 
-    def _learn(self, at: tuple[torch.Tensor, ...], plasticity: Plasticity, generator: torch.Generator) -> None:
+    def _rows(self) -> torch.Tensor:
+        """Weights ``(chips, out, in)``."""
+        weights = self.synapses.weight.detach()
+        return (weights if self.chips is not None else weights.unsqueeze(0)).contiguous()
+
+    def _arrays(self) -> State:
+        v = self.v_in
+        visits = {"base": v.clone(), "wait": torch.zeros_like(v), "since": torch.zeros_like(self.last)}
+        visits["when"] = torch.zeros_like(v)
+        return State(**{name: visits.get(name, getattr(self, name, v)).numpy() for name in State._fields})
+
+    def _learn(
+        self, at: tuple[torch.Tensor, ...], now: torch.Tensor, plasticity: Plasticity, generator: torch.Generator
+    ) -> None:
         chip, _ = at
         where = at if self.chips is not None else at[1:]
-        self.synapses.apply_at(where, plasticity.wanted(self.v_in[chip], self.synapses.weight[where]), generator)
+        quiet = (now - self.last).double() * self.presentation.step
+        wanted = plasticity.wanted(self.v_in[chip], self.synapses.weight[where], quiet[chip])
+        self.synapses.apply_at(where, wanted, generator)
 
     def _constants(self, plasticity: Plasticity | None) -> Constants:
         c, o, p = self.cells, self.competitors, self.presentation
-        up, down = (0.0, 0.0) if plasticity is None else plasticity.rates
         gain = 1.0 if plasticity is not None else p.read_gain
         return Constants(
             p.step, c.time_constant, c.threshold, c.reset, c.refractory, o.time_constant, o.threshold, o.reset,
             o.refractory, o.gain, o.bias, o.adaptation_step, 1 / o.adaptation_time, gain * p.amplitude,
-            _decay(p.step, p.filter_time), up, down, float(o.adapts == "threshold"), float(p.prompt),
+            _decay(p.step, p.filter_time), float(o.adapts == "threshold"), float(p.prompt),
             _decay(p.pause, c.time_constant), _decay(p.pause, o.time_constant), _decay(p.pause, o.adaptation_time),
             _decay(p.pause, p.filter_time), p.pause,
         )  # fmt: skip
