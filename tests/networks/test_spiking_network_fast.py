@@ -61,7 +61,8 @@ def network(first: Population, second: Population, chips: int | None) -> Spiking
 @pytest.mark.parametrize("chips", [None, 2])
 @pytest.mark.parametrize("kind", list(NEURONS))
 @pytest.mark.parametrize(
-    "inhibition", [None, WinnerTakeAll(hold=3e-3), LateralInhibition(strength=3.0, time_constant=4e-3)]
+    "inhibition",
+    [None, WinnerTakeAll(hold=3e-3), WinnerTakeAll(winner="highest", hold=3e-3), LateralInhibition(strength=3.0)],
 )
 def test_both_paths_agree(kind: str, inhibition: WinnerTakeAll | LateralInhibition | None, chips: int | None) -> None:
     g = generator_for(3)

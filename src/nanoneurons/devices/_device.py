@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 
 from nanoneurons.core.energy import Price
-from nanoneurons.core.errors import ParameterError
+from nanoneurons.core.errors import ParameterError, RefusedError
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.core.random import draw_key, normal
 from nanoneurons.physics.spin_diode import rectified
@@ -394,6 +394,16 @@ class NeuronDevice(Device):
         A device that divides a step as its equation needs has none.
         """
         return {}
+
+    def beyond(self, state: State, drive: torch.Tensor, dt: float) -> torch.Tensor:
+        """How far beyond its threshold a device would be at the end of a step, in `read_unit`, if it did not fire.
+
+        Raises:
+            RefusedError: the device does not say; none does unless overridden.
+        """
+        raise RefusedError(
+            f"{type(self).__name__} does not say how far beyond its threshold it comes; let the first to cross win"
+        )
 
     @abstractmethod
     def silence(self, state: State, where: torch.Tensor) -> State:

@@ -179,6 +179,17 @@ class LeakyIntegrateAndFire(NeuronDevice):
         found = {"potential": v, "adaptation": a, "waiting": wait, "moment": moment}
         return torch.from_numpy(spikes), {**state, **{n: torch.from_numpy(x.reshape(shape)) for n, x in found.items()}}
 
+    def beyond(self, state: State, drive: torch.Tensor, dt: float) -> torch.Tensor:
+        """Potential minus threshold in V at the end of a step in which the device does not fire, without noise."""
+        shape = tuple(state["potential"].shape)
+        out = np.empty(state["potential"].numel())
+        leaky.beyond_all(
+            *(flat(state[name]) for name in ("potential", "adaptation", "waiting")), rows(drive, shape, 1)[:, 0],
+            flat(state["threshold"]), flat(state["time_constant"]), dt, self.rest, self.resistance,
+            self.adaptation_time, ADAPTS[self.adaptation], out,
+        )  # fmt: skip
+        return torch.from_numpy(out.reshape(shape))
+
     def silence(self, state: State, where: torch.Tensor) -> State:
         """Membranes at rest; adaptation and refractory time go on."""
         return silenced(state, where, {"potential": self.rest})

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from nanoneurons.core.random import normal_at, start_of
-from nanoneurons.physics.leaky import MOST, NONE, advance
+from nanoneurons.physics.leaky import MOST, NONE, advance, beyond
 
 from .spike_trains import EARLY
 
@@ -22,7 +22,7 @@ __all__ = ["CONSTANTS", "FINE", "MOST", "NOT_FINITE", "RUNAWAY", "TOO_MANY", "le
 
 CONSTANTS = (
     "rest", "resistance", "noise", "reset", "refractory", "tau_a", "jump", "adapts", "floor", "clocked", "hold",
-    "pressed_by", "press_kept", "limit",
+    "pressed_by", "press_kept", "limit", "highest",
 )  # fmt: skip
 FINE, NOT_FINITE, TOO_MANY, RUNAWAY = 0, 1, 2, 3
 
@@ -45,13 +45,22 @@ def press_rows(spikes, pressed, kept, gain):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True)
-def _race(v, a, wait, spikes, moment, held, before_a, before_wait, level, tau, unit, dt):  # pragma: no cover - compiled
-    """Winner-take-all of one row: the first to cross keeps its spike; losers take the step again from rest."""
+def _race(
+    v, a, wait, spikes, moment, held, before_v, before_a, before_wait, drive, level, tau, unit, dt
+):  # pragma: no cover - compiled
+    """Winner-take-all of one row: the winner keeps its spike; losers take the step again from rest."""
     rest, tau_a, hold = unit[0], unit[5], int(unit[10])
     winner, first = -1, math.inf
     for i in range(len(v)):
-        if spikes[i] > 0 and held[i] == 0 and moment[i] < first:
-            winner, first = i, moment[i]
+        if spikes[i] > 0 and held[i] == 0:
+            behind = moment[i]
+            if unit[14] > 0:
+                target = rest + unit[1] * np.float64(drive[i])
+                behind = -beyond(
+                    before_v[i], before_a[i], before_wait[i], target, level[i], tau[i], dt, tau_a, int(unit[7])
+                )
+            if behind < first:
+                winner, first = i, behind
     for i in range(len(v)):
         if i != winner:
             if spikes[i] > 0:
@@ -146,7 +155,8 @@ def leap(
     rows, width = v.shape
     groups, ports, connections = len(group), len(port), len(connection)
     decay, held_noise = np.empty((rows, width)), np.zeros((rows, width))
-    drive, before_a, before_wait = np.empty(width, np.float32), np.empty(width), np.empty(width)
+    drive = np.empty(width, np.float32)
+    before_v, before_a, before_wait = np.empty(width), np.empty(width), np.empty(width)
     fired, counts = np.empty((groups, found), np.int64), np.empty((groups, found), np.float32)
     n_fired = np.zeros(groups, np.int64)
     heard = 0
@@ -194,7 +204,7 @@ def leap(
                     racing = unit[g, 10] > 0
                     if racing:
                         for i in range(low, high):
-                            before_a[i], before_wait[i] = a[r, i], wait[r, i]
+                            before_v[i], before_a[i], before_wait[i] = v[r, i], a[r, i], wait[r, i]
                     key = keys[s, g] if unit[g, 2] > 0 else np.uint64(0)
                     status = _charge(
                         v[r, low:high], a[r, low:high], wait[r, low:high], level[r, low:high], tau[r, low:high],
@@ -206,8 +216,8 @@ def leap(
                     if racing:
                         _race(
                             v[r, low:high], a[r, low:high], wait[r, low:high], spikes[r, low:high],
-                            moment[r, low:high], held[r, low:high], before_a[low:high], before_wait[low:high],
-                            level[r, low:high], tau[r, low:high], unit[g], dt,
+                            moment[r, low:high], held[r, low:high], before_v[low:high], before_a[low:high],
+                            before_wait[low:high], drive[low:high], level[r, low:high], tau[r, low:high], unit[g], dt,
                         )  # fmt: skip
                     for i in range(low, high):
                         if spikes[r, i] > 0:

@@ -14,7 +14,7 @@ from nanoneurons.core.random import draw_key
 from nanoneurons.devices.lif import ADAPTS, LeakyIntegrateAndFire
 
 from . import _lif_kernel as kernel
-from ._competition import not_finite
+from ._active_population import not_finite
 from ._spiking_run import WINDOW, Run
 from .encoders import Drive
 from .populations import LateralInhibition
@@ -74,7 +74,7 @@ class LifRun:
             jump = 0.0 if d.adaptation == "none" else d.adaptation_step
             self.unit[g] = (
                 d.rest, d.resistance, d.noise, d.reset, d.refractory, d.adaptation_time, jump, ADAPTS[d.adaptation],
-                d.floor, own.clocked, own.hold, strength, press_kept, own.limit,
+                d.floor, own.clocked, own.hold, strength, press_kept, own.limit, not own.first,
             )  # fmt: skip
             for key, k in _KEPT.items():
                 self._columns(self.kept[k], g)[:] = own.state[key].reshape(run.rows, -1).numpy()

@@ -11,7 +11,7 @@ import torch
 
 from nanoneurons.core.errors import DivergedError, RunawayError
 
-from ._competition import Competition
+from ._active_population import ActivePopulation
 from ._spike_delivery import Port, Weights, collect, due
 from .connections import Connection
 from .encoders import Drive
@@ -82,7 +82,7 @@ class Run:
         self.rows = layout.chips * samples
         self.sizes = {n: g.size if isinstance(g, SpikeSource) else g.population.size for n, g in layout.groups.items()}
         self.groups = {
-            name: Competition(name, group, samples, layout.dt)
+            name: ActivePopulation(name, group, samples, layout.dt)
             for name, group in layout.groups.items()
             if isinstance(group, Neurons)
         }

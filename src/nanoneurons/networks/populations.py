@@ -22,13 +22,18 @@ _OURS = "choice of this project"
 class WinnerTakeAll(Parameterized):
     """The first neuron to fire puts all others of its population back to rest and holds them there.
 
-    Of several that fire in one step the earliest wins, by the moment inside the step (that of the last spike: take
-    steps no longer than the refractory time, in which a neuron fires but once). The time is counted from the step of
-    the spike on, in whole steps; the winner is free to fire again. Each sample and chip has its own race.
+    Of several that fire in one step the first wins, by the moment inside the step (that of the last spike: take steps
+    no longer than the refractory time, in which a neuron fires but once), or the one that would be highest above its
+    threshold at the end of the step. The time is counted from the step of the spike on, in whole steps; the winner is
+    free to fire again. Each sample and chip has its own race.
 
     Not modelled: the delay of the inhibition.
     """
 
+    winner: str = param(
+        "first", doc="first to cross, or highest above its threshold at the end of the step (as where a clock decides)",
+        source=_OURS, choices=("first", "highest"),
+    )  # fmt: skip
     hold: float = param(10e-3, "s", doc="time for which the others are held at rest", source=_OURS, low=0.0, high=1e6)
 
 

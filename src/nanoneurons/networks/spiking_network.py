@@ -25,6 +25,7 @@ from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RefusedError, UnknownNameError, nearest
 from nanoneurons.core.random import generator_for
 from nanoneurons.layers._layer import DeviceLayer, DeviceModule
+from nanoneurons.layers.synapses import Synapses
 
 from . import _spiking_checks as checks
 from ._lif_run import LifRun, all_leaky
@@ -103,13 +104,8 @@ class SpikingNetwork(nn.Module):
         if twice is not None:
             raise ParameterError(f"spiking network: two connections are called '{twice}'; give them names")
         checks.check_step(populations, connections, dt)
-        self.groups, self.connections, self.dt, self.chips, self.seed = (
-            dict(populations),
-            tuple(connections),
-            dt,
-            chips,
-            seed,
-        )
+        self.groups, self.connections = dict(populations), tuple(connections)
+        self.dt, self.chips, self.seed = dt, chips, seed
         modules = {c.name: c.module() for c in connections}
         for c in connections:
             checks.check_connection(c, modules[c.name], populations, chips)
@@ -123,22 +119,33 @@ class SpikingNetwork(nn.Module):
     def fabricate(self, generator: torch.Generator) -> None:
         """Draw the neurons and the devices of all synapses that have some."""
         for module in [*self.neurons.values(), *self.synapses.values()]:
-            if isinstance(module, DeviceModule):
+            if isinstance(module, DeviceModule) and getattr(module, "circuit", True) is not None:
                 module.fabricate(generator)
+
+    @torch.no_grad()
+    def program_initial(self, generator: torch.Generator) -> None:
+        """Fabricate, then write the software weights of layers with devices into them."""
+        layers = [m for m in self.synapses.values() if isinstance(m, DeviceLayer) and m.circuit is not None]
+        wanted = [layer.weight.detach().clone() for layer in layers]
+        self.fabricate(generator)
+        for layer, weight in zip(layers, wanted, strict=True):
+            layer.program(weight, generator)
 
     def change(self, change: Change, generator: torch.Generator) -> None:
         """Carry out a wanted change of synapses: by their devices where there are some."""
-        if change.connection not in self.synapses:
-            raise UnknownNameError(
-                f"plasticity: no connection {change.connection!r}{nearest(change.connection, self.synapses)}"
-            )
-        module = self.synapses[change.connection]
-        if isinstance(module, DeviceLayer) and module.fabricated:
-            module.apply_at(change.where, change.update, generator)  # type: ignore[operator]
-        elif change.update.unit != "weight" or change.update.activity is not None:
+        name = change.connection
+        if name not in self.synapses:
+            raise UnknownNameError(f"plasticity: there is no connection {name!r}{nearest(name, self.synapses)}")
+        module = self.synapses[name]
+        if isinstance(module, Synapses):
+            module.apply_at(change.where, change.update, generator)
+        elif isinstance(module, DeviceLayer) and module.fabricated:
             raise RefusedError(
-                f"connection '{change.connection}': software weights take changes in units of the weight"
+                f"connection '{name}': devices of {type(module).__name__} do not change one by one; use "
+                "layers.synapses.Synapses over the circuit 'synapse-array'"
             )
+        elif change.update.unit != "weight" or change.update.activity is not None:
+            raise RefusedError(f"connection '{name}': software weights take changes in units of the weight")
         else:
             with torch.no_grad():
                 module.weight[change.where] += change.update.change.to(module.weight.dtype)  # type: ignore[index, operator]

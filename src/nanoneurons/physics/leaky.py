@@ -29,7 +29,7 @@ import numpy as np
 
 from nanoneurons.core.random import normal_at, start_of
 
-__all__ = ["CURRENT", "MOST", "NONE", "THRESHOLD", "advance", "firing_rate", "run"]
+__all__ = ["CURRENT", "MOST", "NONE", "THRESHOLD", "advance", "beyond", "beyond_all", "firing_rate", "run"]
 
 NONE, CURRENT, THRESHOLD = 0, 1, 2  # what adapts
 MOST = 1000  # spikes of one neuron in one step, beyond which its drive is a mistake
@@ -136,6 +136,20 @@ def advance(
         now = min(now + when, dt)
         a = a * math.exp(-when / tau_a) + jump
         v, wait, moment, count = reset, refractory, now, count + 1
+
+
+@numba.njit
+def beyond(v, a, wait, target, level, tau, dt, tau_a, adapts):  # pragma: no cover - compiled
+    """Potential minus threshold at the end of a step, of a neuron that does not fire in it."""
+    held = min(wait, dt)
+    return _distance(dt - held, v, a * math.exp(-held / tau_a), target, level, tau, tau_a, adapts)[0]
+
+
+@numba.njit(cache=True)
+def beyond_all(v, a, wait, drive, level, tau, dt, rest, resistance, tau_a, adapts, out):  # pragma: no cover - compiled
+    """`beyond` of many neurons under a current, without noise."""
+    for i in range(len(v)):
+        out[i] = beyond(v[i], a[i], wait[i], rest + resistance * drive[i], level[i], tau[i], dt, tau_a, adapts)
 
 
 @numba.njit(cache=True, nogil=True)

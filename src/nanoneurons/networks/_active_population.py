@@ -11,12 +11,12 @@ from nanoneurons.core.errors import ParameterError, RunawayError
 from nanoneurons.devices import NeuronDevice, State
 
 from ._lif_kernel import press_rows
-from .populations import LateralInhibition, Neurons
+from .populations import LateralInhibition, Neurons, WinnerTakeAll
 
-__all__ = ["Competition", "not_finite"]
+__all__ = ["ActivePopulation", "not_finite"]
 
 
-class Competition:
+class ActivePopulation:
     """The neurons of a population during a run, with the inhibition among them.
 
     Attributes:
@@ -33,6 +33,7 @@ class Competition:
         self.state = neurons.start(samples)
         self.limit = neurons.rate_limit(dt)
         self.calm = self.device.ideal()
+        self.first = not isinstance(self.inhibition, WinnerTakeAll) or self.inhibition.winner == "first"
         self.hold = neurons.hold_steps(dt)
         shape = (neurons.chips, samples, neurons.population.size)
         self.held = torch.zeros(shape, dtype=torch.int64) if self.hold else None
@@ -75,8 +76,9 @@ class Competition:
         losers = fired & ~racing
         won = racing.any(-1, keepdim=True)
         if bool(won.any()):
-            moment = torch.where(racing, self.state["moment"], math.inf)
-            winner = torch.zeros_like(racing).scatter_(-1, moment.argmin(-1, keepdim=True), won)
+            behind = self.state["moment"] if self.first else -self.device.beyond(before, drive, self.dt)
+            best = torch.where(racing, behind, math.inf).argmin(-1, keepdim=True)
+            winner = torch.zeros_like(racing).scatter_(-1, best, won)
             losers |= racing & ~winner
             held[:] = torch.where(won & ~winner, self.hold, held)
         if bool(losers.any()):
