@@ -11,6 +11,7 @@ from nanoneurons.core.update import Update
 from nanoneurons.devices.lif import LeakyIntegrateAndFire
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.layers.synapses import Synapses
+from nanoneurons.networks._plasticity import VDSP
 from nanoneurons.networks.competition import Competitors, Inputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork
 from nanoneurons.networks.connections import Connection
@@ -39,12 +40,12 @@ class PotentialRule:
     """VDSP written for the general network; for one sample at a time."""
 
     listens = ("out",)
-    rates = (0.01, 0.01)
+    law, values = VDSP, (0.01, 0.01)
 
     def __init__(self, chips: int | None) -> None:
         self.chips = chips
 
-    def wanted(self, before: torch.Tensor, weights: torch.Tensor) -> Update:
+    def wanted(self, before: torch.Tensor, weights: torch.Tensor, quiet: torch.Tensor | None = None) -> Update:
         up = (1 - weights) * torch.expm1(-before.clamp(max=0))
         down = weights * torch.expm1(before.clamp(min=0))
         return Update((0.01 * (up - down)).to(weights.dtype))
