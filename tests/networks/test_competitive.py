@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nanoneurons.core.errors import ParameterError, StudyError
+from nanoneurons.core.errors import ParameterError, RunawayError, StudyError
 from nanoneurons.networks._plasticity import VDSP
 from nanoneurons.networks.competition import Competitors, Inputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
@@ -59,6 +59,35 @@ def test_scores_are_the_same_again_and_again():
     x = images()
     net.label(x, torch.arange(20) % 4)
     assert torch.equal(net(x), net(x))
+
+
+def test_competitors_that_never_rest_stop_the_learning():
+    wild = network(presentation=Presentation(amplitude=100.0), competitors=Competitors(inhibition=0.0))
+    with pytest.raises(RunawayError, match="the competitors run away: .* lower the amplitude"):
+        wild.present(images(), Rates())
+    assert wild.present(images()).sum() > 1000  # without learning, it may
+
+
+def test_progress_is_told_through_labelling_and_testing():
+    net, told = network(), []
+    x = images(1100)
+    net.label(x, torch.arange(1100) % 4, progress=lambda share, text: told.append(share))
+    assert told == [500 / 1100, 1000 / 1100, 1.0]
+    net(x, progress=lambda share, text: told.append(text))
+    assert told[-1] == "sample 1100 of 1100"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        (torch.zeros(0, 64), torch.zeros(0, dtype=torch.int64), "no sample"),
+        (torch.zeros(3, 64), torch.zeros(2, dtype=torch.int64), "3 samples, but labels of shape"),
+        (torch.zeros(3, 64), torch.tensor([0, 1, 4]), "between 0 and 4, but the network has classes 0 to 3"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(x, y, said):
+    with pytest.raises(ParameterError, match=said):
+        network().label(x, y)
 
 
 def test_chips_do_not_depend_on_their_neighbours():

@@ -25,7 +25,7 @@ from torch import nn
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts
-from nanoneurons.core.errors import ParameterError, StudyError
+from nanoneurons.core.errors import ParameterError, RunawayError, StudyError
 from nanoneurons.core.random import draw_key, generator_for, uniform
 from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
@@ -34,11 +34,13 @@ from nanoneurons.layers.synapses import Synapses
 from ._competition_kernel import Constants, State, advance
 from ._plasticity import NO_LAW
 from .competition import Competitors, Inputs, Presentation
+from .decoding import DECODERS, class_means, class_scores, labels_of
 
 __all__ = ["CompetitiveNetwork", "Plasticity", "build_competitive"]
 
 _STATE = ("v_in", "rf_in", "last", "v_out", "rf_out", "adaptation", "held", "filtered", "clock")
 _PIECE = 500  # samples between two reports of progress
+_BUSY = 0.75  # share of steps with an output spike beyond which learning has run away
 _PIXELS = 784  # inputs that published amplitudes are meant for
 _INPUTS, _COMPETITORS, _PRESENTATION = Inputs(), Competitors(), Presentation()
 
@@ -70,15 +72,16 @@ class CompetitiveNetwork(nn.Module):
         circuit: circuit of the synapses, a ``synapse-array``; None for software synapses.
         chips: chips side by side, or None for one without a chip axis.
         seed: seed of weights and of the inputs' first potentials (uniform between 0 and the threshold).
-        decoder: ``"sum"`` adds the spikes of all neurons with a label, ``"active"`` takes the label of the most active
-            neuron.
+        decoder: read-out, ``"sum"``, ``"active"`` or ``"likelihood"``, see `nanoneurons.networks.decoding`.
 
     Attributes:
         labels: class of every neuron, ``(chips, neurons)``; -1 before `label`, and of neurons that never fired.
+        means: mean spikes of every neuron for every class, ``(chips, neurons, classes)``; `sizes` samples of a class.
     """
 
     labels: torch.Tensor
     means: torch.Tensor
+    sizes: torch.Tensor
     v_in: torch.Tensor
     last: torch.Tensor
     clock: torch.Tensor
@@ -99,8 +102,8 @@ class CompetitiveNetwork(nn.Module):
         decoder: str = "sum",
     ) -> None:
         super().__init__()
-        if decoder not in ("sum", "active"):
-            raise ParameterError(f"decoder must be 'sum' or 'active', not {decoder!r}")
+        if decoder not in DECODERS:
+            raise ParameterError(f"decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
         shortest = {
             "time_constant of the inputs": cells.time_constant,
             "time_constant of the competitors": competitors.time_constant,
@@ -124,6 +127,7 @@ class CompetitiveNetwork(nn.Module):
         self.register_buffer("held", torch.zeros(lead, neurons, dtype=torch.int64))
         self.register_buffer("labels", torch.full((lead, neurons), -1))
         self.register_buffer("means", torch.zeros(lead, neurons, classes, dtype=torch.float64))
+        self.register_buffer("sizes", torch.zeros(classes, dtype=torch.float64))
         self.register_buffer("input_spikes", torch.zeros((), dtype=torch.float64))
 
     @property
@@ -194,9 +198,8 @@ class CompetitiveNetwork(nn.Module):
         constants = self._constants(plasticity)
         values = np.array(plasticity.values if law != NO_LAW and plasticity else (0.0,), np.float64)
         hold = round(self.competitors.inhibition / step)
-        until = 0
-        while until < len(x):
-            until = min(until + _PIECE, len(x))
+        for start in range(0, len(x), _PIECE):
+            until = min(start + _PIECE, len(x))
             while not advance(
                 drives, self._rows().numpy(), columns, state, cursor.numpy(), until, events.numpy(), counts.numpy(),
                 sent.numpy(), hold, self.presentation.steps, constants, law, values, pauses,
@@ -204,11 +207,21 @@ class CompetitiveNetwork(nn.Module):
                 assert plasticity is not None and generator is not None
                 stopped = events & (cursor[:, 2:3] > 0)
                 self._learn(stopped.nonzero(as_tuple=True), cursor[:, 3:], plasticity, generator)
+            if plasticity is not None:
+                self._check_calm(counts[:, start:until])
             if progress is not None:
                 progress(until / len(x), f"sample {until} of {len(x)}")
         self.clock.copy_(cursor[:, 3])
         self.input_spikes.copy_(sent.double().mean())
         return counts
+
+    def _check_calm(self, counts: torch.Tensor) -> None:
+        busy = float(counts.sum(-1).double().mean()) / self.presentation.steps
+        if busy > _BUSY:
+            raise RunawayError(
+                f"the competitors run away: one of them fires in {100 * busy:.0f} % of all steps; lower the amplitude "
+                "of a spike, or give them a longer inhibition"
+            )
 
     def _rows(self) -> torch.Tensor:
         """Weights ``(chips, out, in)``."""
@@ -242,32 +255,25 @@ class CompetitiveNetwork(nn.Module):
         )  # fmt: skip
 
     @torch.no_grad()
-    def label(self, x: torch.Tensor, y: torch.Tensor) -> None:
+    def label(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
         """Show labelled samples without learning; a neuron takes the class with its highest mean number of spikes."""
-        counts = self.present(x).double()
-        hot = nn.functional.one_hot(y, self.classes).double()
-        sizes = hot.sum(0).clamp(min=1)
-        self.means.copy_(counts.transpose(1, 2) @ hot / sizes)
-        best, label = self.means.max(-1)
-        self.labels.copy_(torch.where(best > 0, label, -1))
+        means, sizes = class_means(self.present(x, progress=progress), y, self.classes)
+        self.means.copy_(means)
+        self.sizes.copy_(sizes)
+        self.labels.copy_(labels_of(means))
 
     def decode(self, counts: torch.Tensor) -> torch.Tensor:
         """Scores per class ``(chips, samples, classes)`` from spikes ``(chips, samples, neurons)``."""
-        known = nn.functional.one_hot(self.labels.clamp(min=0), self.classes) * (self.labels >= 0).unsqueeze(-1)
-        spikes = counts.float()
-        if self.decoder == "active":
-            known_spikes = spikes * (self.labels >= 0).unsqueeze(1)
-            spikes = nn.functional.one_hot(known_spikes.argmax(-1), spikes.shape[-1]).float()
-        return spikes @ known.float()
+        return class_scores(self.decoder, counts, self.means, self.sizes)
 
     @torch.no_grad()
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> torch.Tensor:
         """Scores per class, ``(samples, classes)`` or ``(chips, samples, classes)``.
 
         Begins where labelling ended and leaves the neurons there, so that equal samples give equal scores.
         """
         kept = {name: getattr(self, name).clone() for name in _STATE}
-        scores = self.decode(self.present(x))
+        scores = self.decode(self.present(x, progress=progress))
         for name, value in kept.items():
             getattr(self, name).copy_(value)
         return scores if self.chips is not None else scores[0]
