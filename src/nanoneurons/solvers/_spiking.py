@@ -162,16 +162,16 @@ def source(model: Spiking) -> str:
         "    t = after",
         f"return t, {names('z')}",
     ]
-    error = [f"error = max(error, abs(e{n}) * per_size[{n}])" for n in each]
+    error = [f"error = larger(error, abs(e{n}) * per_size[{n}])" for n in each]
     load = [
         *(f"y{n} = y[{n}, i]" for n in each),
         *(f"{name} = values[place[{k}], i] if place[{k}] >= 0 else shared[{k}]" for k, name in enumerate(parameters)),
     ]
+    jump: list[str] = []
     if model.reset is not None:
-        fired = [
-            f"t, {names('y')}= locate({names('y')}{p}u, h, {names('k1_')})",
-            "now += t",
+        jump = [
             "last = now",
+            "total += 1",
             f"{names('y')}= reset({names('y')}{p})",
             f"{names('k1_')}= rhs({names('y')}{p}u)",
             "h = dt",
@@ -180,19 +180,22 @@ def source(model: Spiking) -> str:
             "    return",
             "continue",
         ]
+        fired = [f"t, {names('y')}= locate({names('y')}{p}u, h, {names('k1_')})", "now += t", *jump]
     else:
-        fired = ["last = now + locate(" + f"{names('y')}{p}u, h, {names('k1_')})[0]", "ready = False"]
+        located = f"locate({names('y')}{p}u, h, {names('k1_')})[0]"
+        fired = [f"last = now + {located}", "total += 1", "ready = False"]
+    # an explosion leaves no time to step through: its last 1e-10 of a step are not resolved
+    ended = [f"if k1_0 > 0 and {peak} - y0 <= 1e-10 * dt * k1_0:", *indent(jump)] if jump else []
     rearmed = [f"if not ready and z0 < p_{model.rearm}:", "    ready = True"] if model.rearm else []
     inner = [
         "left = dt - now",
-        f"if ready and k1_0 > 0 and {peak} - y0 <= 1e-10 * dt * k1_0 and y0 < {peak}:",  # the end of an explosion
-        "    h = 1e-10 * dt",
+        *ended,
         "whole = h >= left",
         "if whole:",
         "    h = left",
         f"{names('z')}{names('e')}{names('k7_')}= trial({names('y')}{p}u, h, {names('k1_')})",
         "error = 0.0",
-        *[line.replace("max(error, ", "larger(error, ") for line in error],
+        *error,
         "if not error <= 1:",  # also where a trial overflows
         "    h *= max(0.2, 0.9 * error**-0.2) if error < 1e10 else 0.1",
         "    if h < 1e-13 * dt:",
@@ -200,7 +203,6 @@ def source(model: Spiking) -> str:
         "        return",
         "    continue",
         f"if ready and z0 >= {peak}:",
-        "    total += 1",
         *indent(fired),
         *rearmed,
         *(f"y{n}, k1_{n} = z{n}, k7_{n}" for n in each),
@@ -244,8 +246,8 @@ def source(model: Spiking) -> str:
             "from nanoneurons.core.random import normal_at, start_of",
             f"\nMOST = {MOST}",
             ops.SCALAR_SOURCE,
-            '\n\n@njit(inline="always", error_model="numpy")\ndef larger(a, b):  # not a number if b is none\n'
-            "    return a if b <= a else b\n",
+            '\n\n@njit(inline="always", error_model="numpy")\ndef larger(a, b):  # NaN if one of them is\n'
+            "    return a if b <= a or a != a else b\n",
             *functions_source(functions, jit + ")"),
             f"\n{jit})\ndef trial({names('y')}{p}u, h, {names('k1_')}):",
             *indent(trial),
