@@ -1,0 +1,90 @@
+"""Digits learnt without labels by voltage-dependent synaptic plasticity (Garg et al. 2022).
+
+784 inputs and 100, 400 or 500 competing neurons on MNIST with the settings of the authors' program. It drives the
+   trained network 200 times harder while neurons are labelled and tested than while they learn (a factor 1/step is
+   there in one place and not in the other); the published accuracies are those of that drive. The same weights are also
+   read with the drive of the training, as a circuit would, with twice that drive, and by other read-outs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nanoneurons.core.errors import ParameterError
+from nanoneurons.learning.vdsp import VDSP
+from nanoneurons.papers._paper import Figure, Quantity, at_least
+
+from . import _sizes
+
+__all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
+
+TITLE = "Voltage-dependent synaptic plasticity: digits learnt without labels"
+CITATION = VDSP.citation
+
+_PARTS = {"size": _sizes}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings; the network is that of the authors' program.
+
+    Learning rates and epochs are not recorded for the published accuracies; ours were chosen on the last 10,000
+    training digits.
+
+    Attributes:
+        neurons, rates, epochs: sizes of the network, with the learning rate and the passes of each.
+        released_gain: factor of the drive in labelling and testing in the authors' program; `physical_gain` that of the
+            row in between.
+        train_samples, test_samples: digits used, 0 for all; `label_samples` those that label the neurons where the
+            drive is not the released one (with the released one, all training digits).
+    """
+
+    seeds: int = 3
+    first_seed: int = 0
+    neurons: tuple[int, ...] = (100, 400, 500)
+    rates: tuple[float, ...] = (6e-4, 2.4e-3, 2.4e-3)
+    epochs: tuple[int, ...] = (3, 3, 3)
+    released_gain: float = 200.0
+    physical_gain: float = 2.0
+    train_samples: int = 0
+    label_samples: int = 10000
+    test_samples: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1)
+        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3)
+        if not len(self.neurons) == len(self.rates) == len(self.epochs):
+            raise ParameterError(
+                f"settings neurons, rates and epochs need as many values each, not {len(self.neurons)}, "
+                f"{len(self.rates)} and {len(self.epochs)}"
+            )
+
+
+QUICK = Config(
+    seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
+)  # fmt: skip
+
+
+def jobs(config: Config) -> list[list[str]]:
+    """One stage: per seed every size, and both rules at every frequency."""
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    return [[f"{part}/{job}/seed{s}" for s in seeds for part, module in _PARTS.items() for job in module.jobs(config)]]
+
+
+def run(config: Config, job: str, folder: Path, progress: Callable[[float, str], None]) -> dict[str, Any]:
+    """Do one job."""
+    part, *what, seed = job.split("/")
+    return _PARTS[part].run(config, what, int(seed.removeprefix("seed")), progress)
+
+
+def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
+    """Accuracies by size, drive and read-out, and what a change of the frequency costs each rule."""
+    return [row for module in _PARTS.values() for row in module.quantities(config, results)]
+
+
+def figures(config: Config, results: dict[str, dict]) -> list[Figure]:
+    """Accuracy against neurons, receptive fields, accuracy against frequency."""
+    return [figure for module in _PARTS.values() for figure in module.figures(config, results)]

@@ -1,0 +1,60 @@
+"""Garg et al. 2022: parts of the reproduction on few images."""
+
+import dataclasses
+
+import matplotlib.pyplot as plt
+import pytest
+
+from nanoneurons.core.errors import ParameterError
+from nanoneurons.papers import load_published
+from nanoneurons.papers.garg2022_vdsp import _sizes, experiment
+
+SMALL = dataclasses.replace(
+    experiment.QUICK, neurons=(5, 8), rates=(4e-3, 4e-3), epochs=(1, 1), train_samples=150, label_samples=60,
+    test_samples=40,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results():
+    found = {}
+    for neurons in SMALL.neurons:
+        told = []
+        found[f"size/{neurons}/seed0"] = _sizes.run(
+            SMALL, [str(neurons)], 0, lambda share, _, told=told: told.append(share)
+        )
+        assert told == sorted(told) and told[0] > 0 and told[-1] <= 1
+    return found
+
+
+def test_the_released_drive_makes_a_neuron_fire_at_almost_every_step(results):
+    for found in results.values():
+        assert found["released"]["spikes"] > 60 > 2 * found["training"]["spikes"]
+        assert found["released"]["silent"] == 0
+        assert found["released"]["labels"] == 150 and found["training"]["labels"] == 60
+
+
+def test_sizes_become_quantities_and_figures(results):
+    rows = _sizes.quantities(SMALL, results)
+    names = [row.quantity for row in rows]
+    assert len(set(names)) == len(names) == 2 * 10
+    first = next(row for row in rows if row.quantity == "neurons-5")
+    assert first.measured == 100 * results["size/5/seed0"]["released"]["sum"]
+    for figure in _sizes.figures(SMALL, results):
+        for width in (7.4, 3.7):
+            canvas = plt.figure(figsize=(width, 4), layout="constrained")
+            figure.draw(canvas)
+            assert canvas.axes
+            plt.close(canvas)
+
+
+def test_every_published_size_is_run_with_the_defaults():
+    jobs = experiment.jobs(experiment.Config())[0]
+    for name in load_published("garg2022-vdsp"):
+        if name.startswith("neurons-"):
+            assert f"size/{name.split('-')[1]}/seed2" in jobs
+
+
+def test_sizes_without_a_rate_are_refused():
+    with pytest.raises(ParameterError, match="as many values each, not 2, 1 and 1"):
+        dataclasses.replace(experiment.QUICK, neurons=(5, 8))
