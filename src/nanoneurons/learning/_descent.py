@@ -36,6 +36,12 @@ class RatedRule(LayerRule):
         integer=True,
     )  # fmt: skip
 
+    def factor(self, share: float, taken: int) -> float:
+        """Learning rate as a share of the first, after a share of all steps and a number of them."""
+        phase = 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        rise = min((taken + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
+        return rise * (self.final + (1 - self.final) * phase)
+
 
 @dataclass(frozen=True)
 class DescentRule(RatedRule):
@@ -76,9 +82,7 @@ class RatedState(RuleState):
     @property
     def factor(self) -> float:
         """Learning rate of this step as a share of the first."""
-        phase = 0.5 * (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0)))
-        rise = min((self.taken + 1) / self.rule.warm_up, 1.0) if self.rule.warm_up else 1.0
-        return rise * (self.rule.final + (1 - self.rule.final) * phase)
+        return self.rule.factor(self.taken / self.steps, self.taken)
 
 
 class DescentState(RatedState):

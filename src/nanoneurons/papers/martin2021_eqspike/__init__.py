@@ -1,0 +1,1 @@
+"""Spike-driven equilibrium propagation on MNIST (Martin et al. 2021)."""
