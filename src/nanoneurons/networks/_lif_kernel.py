@@ -77,31 +77,50 @@ def _race(
 
 
 @numba.njit(cache=True)
+def _feel(y, arriving, kept, drive):  # pragma: no cover - compiled
+    """Low-pass what arrives, add it to the drive, and empty it."""
+    new = np.float32(1.0) - kept
+    for i in range(len(y)):
+        y[i] = kept * y[i] + new * arriving[i]
+        arriving[i] = np.float32(0.0)
+        drive[i] += y[i]
+
+
+@numba.njit(cache=True)
 def _charge(
-    v, a, wait, level, tau, decay, held_noise, drive, key, chip, cell, spikes, moment, unit, dt
+    v, a, wait, level, tau, decay, held_noise, drive, key, chip, cell, spikes, moment, target, ahead, near, unit, dt
 ):  # pragma: no cover - compiled
-    """One step of the neurons of a group in one row; answers FINE, or what went wrong."""
-    rest, resistance, noise = unit[0], unit[1], unit[2]
+    """One step of the neurons of a group in one row; answers FINE, or what went wrong.
+
+    Most neurons come nowhere near their threshold, and are charged in loops without a branch; `near` marks the others.
+    """
+    rest, resistance, noise, floor = unit[0], unit[1], unit[2], unit[8]
     adapts = int(unit[7])
-    start = start_of(key, chip, 0)
+    adapting = adapts != NONE
+    finite = True
     for i in range(len(v)):
-        target = rest + resistance * np.float64(drive[i])
-        if not abs(target) < np.inf:
-            return NOT_FINITE
-        if noise > 0:
-            target += held_noise[i] * normal_at(start, cell + i)
-        if adapts == NONE and wait[i] == 0:
-            ahead = target + (v[i] - target) * decay[i]
-            if ahead < level[i] and v[i] < level[i]:
-                v[i] = max(ahead, unit[8])
-                spikes[i], moment[i] = 0, 0
-                continue
-        v[i], a[i], wait[i], count, moment[i] = advance(
-            v[i], a[i], wait[i], target, level[i], tau[i], dt, unit[3], unit[4], unit[5], unit[6], adapts, unit[8]
-        )
-        spikes[i] = count
-        if count > MOST:
-            return TOO_MANY
+        target[i] = rest + resistance * np.float64(drive[i])
+        finite &= abs(target[i]) < np.inf
+    if not finite:
+        return NOT_FINITE
+    if noise > 0:
+        start = start_of(key, chip, 0)
+        for i in range(len(v)):
+            target[i] += held_noise[i] * normal_at(start, cell + i)
+    for i in range(len(v)):
+        ahead[i] = target[i] + (v[i] - target[i]) * decay[i]
+        near[i] = adapting | (wait[i] != 0) | (not ahead[i] < level[i]) | (not v[i] < level[i])
+    for i in range(len(v)):
+        v[i] = v[i] if near[i] else max(ahead[i], floor)
+        spikes[i], moment[i] = 0, 0
+    for i in range(len(v)):
+        if near[i]:
+            v[i], a[i], wait[i], count, moment[i] = advance(
+                v[i], a[i], wait[i], target[i], level[i], tau[i], dt, unit[3], unit[4], unit[5], unit[6], adapts, floor
+            )
+            spikes[i] = count
+            if count > MOST:
+                return TOO_MANY
     return FINE
 
 
@@ -122,8 +141,9 @@ def _send(
             done += high - low
         else:
             base = offset + chip * stride + fired[e] * size
+            weights = pool[base : base + size]
             for i in range(size):
-                into[i] += scale * pool[base + i]
+                into[i] += scale * weights[i]
             done += size
     return done
 
@@ -156,6 +176,7 @@ def leap(
     groups, ports, connections = len(group), len(port), len(connection)
     decay, held_noise = np.empty((rows, width)), np.zeros((rows, width))
     drive = np.empty(width, np.float32)
+    target, ahead, near = np.empty(width), np.empty(width), np.empty(width, np.bool_)
     before_v, before_a, before_wait = np.empty(width), np.empty(width), np.empty(width)
     fired, counts = np.empty((groups, found), np.int64), np.empty((groups, found), np.float32)
     n_fired = np.zeros(groups, np.int64)
@@ -193,11 +214,7 @@ def leap(
                         if port[p, 0] == g:
                             at = port[p, 2] + r * size
                             slot = port[p, 3] + ((first_step + s) % port[p, 1] * rows + r) * size
-                            new = np.float32(1.0) - kept[p]
-                            for i in range(size):
-                                y[at + i] = kept[p] * y[at + i] + new * ring[slot + i]
-                                ring[slot + i] = np.float32(0.0)
-                                drive[low + i] += y[at + i]
+                            _feel(y[at : at + size], ring[slot : slot + size], kept[p], drive[low:high])
                     if unit[g, 11] > 0:
                         for i in range(low, high):
                             drive[i] -= pressed[r, i]
@@ -209,7 +226,8 @@ def leap(
                     status = _charge(
                         v[r, low:high], a[r, low:high], wait[r, low:high], level[r, low:high], tau[r, low:high],
                         decay[r, low:high], held_noise[r, low:high], drive[low:high], key, chip, sample * size,
-                        spikes[r, low:high], moment[r, low:high], unit[g], dt,
+                        spikes[r, low:high], moment[r, low:high], target[low:high], ahead[low:high], near[low:high],
+                        unit[g], dt,
                     )  # fmt: skip
                     if status != FINE:
                         return status, g, r, who[:heard], when[:heard]
