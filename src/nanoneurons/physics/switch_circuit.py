@@ -68,7 +68,9 @@ def rest(shape: tuple[int, ...], ambient: Value, now: Value, stride: float) -> d
     """
 
     def full(value: Value) -> torch.Tensor:
-        return torch.as_tensor(value, dtype=torch.float64).expand(shape).clone()
+        if isinstance(value, torch.Tensor):
+            return value.to(torch.float64).expand(shape).clone()
+        return torch.full(shape, value, dtype=torch.float64)
 
     return {
         "voltage": full(0.0), "temperature": full(ambient), "mark": full(ambient), "armed": full(1.0), "now": full(now),
@@ -113,14 +115,14 @@ def run_switches(
     chips, cells = chip_shape(shape)
     n = chips * cells
 
-    def column(value: Value) -> torch.Tensor:
-        return torch.as_tensor(value, dtype=torch.float64).expand(shape).reshape(n)
-
     values = dict(parameters)
     if key is None:
         values["noise"] = values["jitter"] = 0.0
-    p = torch.stack([column(v) for v in values.values()], 1).contiguous().numpy()
-    y = torch.stack([column(state[name]) for name in STATES], 1).contiguous().numpy()
+    p, y = np.empty((n, len(values))), np.empty((n, len(STATES)))
+    for i, value in enumerate(values.values()):
+        p[:, i] = value.expand(shape).reshape(n).numpy() if isinstance(value, torch.Tensor) else value
+    for i, name in enumerate(STATES):
+        y[:, i] = state[name].expand(shape).reshape(n).numpy()
     held = drive.detach().to(torch.float64).reshape(n, intervals).contiguous().numpy()
     spikes, moments = np.zeros((n, intervals), np.float32), np.zeros((n, intervals))
     times = np.full((n, events), np.nan)
@@ -136,6 +138,6 @@ def run_switches(
     def shaped(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array.reshape(*shape, *array.shape[1:]))
 
-    end = {name: shaped(np.ascontiguousarray(y[:, i])) for i, name in enumerate(STATES)}
-    v, t, i = (shaped(np.ascontiguousarray(trace[..., m])) for m in range(3))
+    end = {name: shaped(y[:, i].copy()) for i, name in enumerate(STATES)}
+    v, t, i = (shaped(trace[..., m].copy()) for m in range(3))
     return SwitchRun(end, shaped(spikes), shaped(moments), shaped(times), v, t, i, shaped(taken))
