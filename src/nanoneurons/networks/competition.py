@@ -9,7 +9,7 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 
-__all__ = ["Competitors", "Inputs", "Presentation"]
+__all__ = ["Competitors", "Inputs", "PoissonInputs", "Presentation", "decay"]
 
 
 def _require(owner: object, positive: tuple[str, ...], not_negative: tuple[str, ...] = ()) -> None:
@@ -48,6 +48,19 @@ class Inputs:
     def drive(self, x: torch.Tensor) -> torch.Tensor:
         """Drive of pixels between 0 and 1."""
         return torch.where(x > self.cut, self.gain * x, self.bias) if self.cut else self.gain * x + self.bias
+
+
+@dataclass(frozen=True)
+class PoissonInputs:
+    """Inputs that fire at random, a pixel *x* on average ``rate x`` times a second.
+
+    Default: Diehl and Cook, Front. Comput. Neurosci. 9:99 (2015).
+    """
+
+    rate: float = 63.75
+
+    def __post_init__(self) -> None:
+        _require(self, ("rate",))
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,9 @@ class Presentation:
         pause: time after a sample without input, in which potentials and adaptation decay.
         prompt: whether synapses compare an output spike with the potentials of the inputs in the step whose input
             spikes caused it, before the inputs move on; otherwise after they have moved by one more step.
+        fresh: every sample begins with neurons and traces at rest; only adaptation goes on.
+        together: samples shown side by side to the same synapses while they learn (a mini-batch, whose changes add up
+            step by step), each of them fresh; rules of spike timing only.
     """
 
     step: float = 0.005
@@ -102,9 +118,11 @@ class Presentation:
     read_gain: float = 1.0
     pause: float = 0.0
     prompt: bool = False
+    fresh: bool = False
+    together: int = 1
 
     def __post_init__(self) -> None:
-        _require(self, ("step", "duration", "amplitude", "read_gain"), ("filter_time", "pause"))
+        _require(self, ("step", "duration", "amplitude", "read_gain", "together"), ("filter_time", "pause"))
         if self.duration < self.step:
             raise ParameterError(f"Presentation: duration {self.duration:g} s is shorter than a step, {self.step:g} s")
 
@@ -112,3 +130,8 @@ class Presentation:
     def steps(self) -> int:
         """Steps per sample."""
         return round(self.duration / self.step)
+
+
+def decay(time: float, constant: float) -> float:
+    """What is left after a time; nothing where there is no time constant."""
+    return math.exp(-time / constant) if constant else 0.0

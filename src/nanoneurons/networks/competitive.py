@@ -32,11 +32,12 @@ from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.synapses import Synapses
 
 from ._competition_kernel import Constants, State, advance
+from ._event_driven import SpikeTiming, present_events
 from ._plasticity import NO_LAW
-from .competition import Competitors, Inputs, Presentation
+from .competition import Competitors, Inputs, PoissonInputs, Presentation, decay
 from .decoding import DECODERS, class_means, class_scores, labels_of
 
-__all__ = ["CompetitiveNetwork", "Plasticity", "build_competitive"]
+__all__ = ["CompetitiveNetwork", "Plasticity", "SpikeTiming", "build_competitive"]
 
 _STATE = ("v_in", "rf_in", "last", "v_out", "rf_out", "adaptation", "held", "filtered", "clock")
 _PIECE = 500  # samples between two reports of progress
@@ -83,6 +84,9 @@ class CompetitiveNetwork(nn.Module):
     means: torch.Tensor
     sizes: torch.Tensor
     v_in: torch.Tensor
+    rf_in: torch.Tensor
+    adaptation: torch.Tensor
+    shown: torch.Tensor
     last: torch.Tensor
     clock: torch.Tensor
     input_spikes: torch.Tensor
@@ -96,7 +100,7 @@ class CompetitiveNetwork(nn.Module):
         circuit: Circuit | None = None,
         chips: int | None = None,
         seed: int = 0,
-        cells: Inputs = _INPUTS,
+        cells: Inputs | PoissonInputs = _INPUTS,
         competitors: Competitors = _COMPETITORS,
         presentation: Presentation = _PRESENTATION,
         decoder: str = "sum",
@@ -104,10 +108,8 @@ class CompetitiveNetwork(nn.Module):
         super().__init__()
         if decoder not in DECODERS:
             raise ParameterError(f"decoder must be one of {', '.join(DECODERS)}, not {decoder!r}")
-        shortest = {
-            "time_constant of the inputs": cells.time_constant,
-            "time_constant of the competitors": competitors.time_constant,
-        }
+        shortest = {"time_constant of the inputs": cells.time_constant} if isinstance(cells, Inputs) else {}
+        shortest["time_constant of the competitors"] = competitors.time_constant
         for name, tau in shortest.items():
             if presentation.step > tau:
                 raise ParameterError(
@@ -117,7 +119,10 @@ class CompetitiveNetwork(nn.Module):
         self.chips, self.classes, self.decoder = chips, classes, decoder
         self.cells, self.competitors, self.presentation = cells, competitors, presentation
         lead = chips or 1
-        first = uniform(draw_key(generator_for(seed, "first potentials")), (lead, inputs)).double() * cells.threshold
+        level = cells.threshold if isinstance(cells, Inputs) else 0.0
+        first = uniform(draw_key(generator_for(seed, "first potentials")), (lead, inputs)).double() * level
+        self.noise_key = draw_key(generator_for(seed, "input spikes"))
+        self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
         self.register_buffer("v_in", first)
         self.register_buffer("last", torch.full((lead, inputs), -(1 << 40)))
         self.register_buffer("clock", torch.zeros(lead, dtype=torch.int64))
@@ -167,7 +172,7 @@ class CompetitiveNetwork(nn.Module):
     def present(
         self,
         x: torch.Tensor,
-        plasticity: Plasticity | None = None,
+        plasticity: Plasticity | SpikeTiming | None = None,
         generator: torch.Generator | None = None,
         progress: Callable[[float, str], None] | None = None,
     ) -> torch.Tensor:
@@ -185,6 +190,13 @@ class CompetitiveNetwork(nn.Module):
             raise ParameterError("there is no sample to show; give at least one")
         self.check_input(x)
         cells, lead, step = self.cells, self.chips or 1, self.presentation.step
+        if plasticity is None or isinstance(plasticity, SpikeTiming):
+            if isinstance(cells, PoissonInputs) or self.presentation.fresh or plasticity is not None:
+                return present_events(self, x, plasticity, generator, progress)
+        elif self.presentation.fresh or self.presentation.together > 1:
+            raise ParameterError("samples that begin fresh, or side by side, need a rule of spike timing")
+        if isinstance(cells, PoissonInputs):
+            raise ParameterError("Poisson inputs have no potentials to learn from; use a rule of spike timing")
         drives = cells.drive(x.flatten(1).double()).numpy()
         columns = self._rows().transpose(1, 2).contiguous().numpy()
         law = NO_LAW if plasticity is None or self.synapses.fabricated else plasticity.law
@@ -208,14 +220,19 @@ class CompetitiveNetwork(nn.Module):
                 stopped = events & (cursor[:, 2:3] > 0)
                 self._learn(stopped.nonzero(as_tuple=True), cursor[:, 3:], plasticity, generator)
             if plasticity is not None:
-                self._check_calm(counts[:, start:until])
+                self.check_calm(counts[:, start:until])
             if progress is not None:
                 progress(until / len(x), f"sample {until} of {len(x)}")
         self.clock.copy_(cursor[:, 3])
         self.input_spikes.copy_(sent.double().mean())
         return counts
 
-    def _check_calm(self, counts: torch.Tensor) -> None:
+    def check_calm(self, counts: torch.Tensor) -> None:
+        """Stop where learning makes some neuron fire in nearly every step.
+
+        Raises:
+            RunawayError: says which and how often.
+        """
         busy = float(counts.sum(-1).double().mean()) / self.presentation.steps
         if busy > _BUSY:
             raise RunawayError(
@@ -245,13 +262,14 @@ class CompetitiveNetwork(nn.Module):
 
     def _constants(self, plasticity: Plasticity | None) -> Constants:
         c, o, p = self.cells, self.competitors, self.presentation
+        assert isinstance(c, Inputs)
         gain = 1.0 if plasticity is not None else p.read_gain
         return Constants(
             p.step, c.time_constant, c.threshold, c.reset, c.refractory, o.time_constant, o.threshold, o.reset,
             o.refractory, o.gain, o.bias, o.adaptation_step, 1 / o.adaptation_time, gain * p.amplitude,
-            _decay(p.step, p.filter_time), float(o.adapts == "threshold"), float(p.prompt),
-            _decay(p.pause, c.time_constant), _decay(p.pause, o.time_constant), _decay(p.pause, o.adaptation_time),
-            _decay(p.pause, p.filter_time), p.pause,
+            decay(p.step, p.filter_time), float(o.adapts == "threshold"), float(p.prompt),
+            decay(p.pause, c.time_constant), decay(p.pause, o.time_constant), decay(p.pause, o.adaptation_time),
+            decay(p.pause, p.filter_time), p.pause,
         )  # fmt: skip
 
     @torch.no_grad()
@@ -272,7 +290,7 @@ class CompetitiveNetwork(nn.Module):
 
         Begins where labelling ended and leaves the neurons there, so that equal samples give equal scores.
         """
-        kept = {name: getattr(self, name).clone() for name in _STATE}
+        kept = {name: getattr(self, name).clone() for name in (*_STATE, "shown")}
         scores = self.decode(self.present(x, progress=progress))
         for name, value in kept.items():
             getattr(self, name).copy_(value)
@@ -283,11 +301,6 @@ class CompetitiveNetwork(nn.Module):
         circuit = self.synapses.wired
         per_spike = circuit.inference(self.synapses.out_features, 1)
         return Counts({name: n * float(self.input_spikes) for name, n in per_spike.events.items()})
-
-
-def _decay(time: float, constant: float) -> float:
-    """What is left after a time; nothing where there is no time constant."""
-    return math.exp(-time / constant) if constant else 0.0
 
 
 def build_competitive(
