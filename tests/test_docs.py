@@ -110,6 +110,7 @@ BLOCKS = [
         ROOT / "docs" / "oscillators.md",
         ROOT / "docs" / "radio-frequency.md",
         ROOT / "docs" / "equilibrium-propagation.md",
+        ROOT / "docs" / "spiking.md",
     )
     for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 ]

@@ -16,7 +16,7 @@ from nanoneurons.networks.competition import Competitors, Inputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork
 from nanoneurons.networks.connections import Connection
 from nanoneurons.networks.encoders import ConstantCurrent
-from nanoneurons.networks.plasticity import Change, Moment
+from nanoneurons.networks.plasticity_hook import Change, Moment
 from nanoneurons.networks.populations import Population, WinnerTakeAll
 from nanoneurons.networks.spiking_network import SpikingNetwork
 

@@ -13,7 +13,7 @@ from nanoneurons.devices import MemoryDevice, NeuronDevice
 from nanoneurons.devices.lif import LeakyIntegrateAndFire
 from nanoneurons.layers.synapses import Synapses
 from nanoneurons.networks.connections import Connection
-from nanoneurons.networks.plasticity import Change, Moment
+from nanoneurons.networks.plasticity_hook import Change, Moment
 from nanoneurons.networks.populations import LateralInhibition, Population, SpikeSource, WinnerTakeAll
 from nanoneurons.networks.spike_trains import SpikeTrains
 from nanoneurons.networks.spiking_network import SpikingNetwork

@@ -54,7 +54,7 @@ class ActivePopulation:
         try:
             self.state = self.device.step(before, drive, self.dt, generator)
         except ParameterError as error:  # step and drive are checked, so it is too large a drive
-            raise RunawayError(f"population '{self.name}' runs away: {error}") from None
+            raise RunawayError(f"population '{self.name}' runs away or is driven too hard: {error}") from None
         if self.held is not None:
             self._race(before, drive, generator)
         if self.clocked:

@@ -15,7 +15,7 @@ from ._active_population import ActivePopulation
 from ._spike_delivery import Port, Weights, collect, due
 from .connections import Connection
 from .encoders import Drive
-from .plasticity import Change, Moment, Plasticity
+from .plasticity_hook import Change, Moment, Plasticity
 from .populations import Neurons, SpikeSource
 from .spike_trains import SpikeTrains
 

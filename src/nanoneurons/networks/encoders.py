@@ -51,7 +51,7 @@ class Drive:
 
 
 def checked_pixels(x: torch.Tensor) -> torch.Tensor:
-    """Samples as float64 ``(samples, pixels)``; one sample may come without its axis, images with several.
+    """Samples as float64 ``(samples, pixels)``; a vector is one sample, images ``(samples, *shape)`` are flattened.
 
     Raises:
         DataError: a value is NaN or outside [0, 1], or there is nothing.

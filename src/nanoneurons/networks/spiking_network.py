@@ -31,7 +31,7 @@ from . import _spiking_checks as checks
 from ._lif_run import LifRun, all_leaky
 from ._spiking_run import Input, Layout, Run
 from .connections import Connection
-from .plasticity import Change, Plasticity
+from .plasticity_hook import Change, Plasticity
 from .populations import Neurons, Population, SpikeSource
 from .spike_trains import SpikeTrains
 
