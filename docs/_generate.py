@@ -19,6 +19,7 @@ from nanoneurons.cli._show import number
 from nanoneurons.cli.catalogues import (
     OSCILLATION_COLUMNS,
     PARAMETER_COLUMNS,
+    neuron_rows,
     oscillation_rows,
     parameter_rows,
     resonance_rows,
@@ -106,6 +107,9 @@ def device(found: dict[str, Any]) -> str:
     if "at_resonance" in found:
         rows = [tuple(cell(value) for value in row) for row in resonance_rows(found)]
         text += ["## Resonance\n", table(OSCILLATION_COLUMNS, rows)]
+    if "threshold_drive" in found:
+        rows = [tuple(cell(value) for value in row) for row in neuron_rows(found)]
+        text += ["## Firing\n", table(OSCILLATION_COLUMNS, rows)]
     text += ["## Parameters\n", _parameters(found)]
     if not found["prices"]:
         return "\n".join([*text, "Energy: priced by its circuit.\n"]) + _citation(found)

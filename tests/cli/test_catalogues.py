@@ -1,6 +1,7 @@
 """The tables and the JSON of the catalogues come from the declarations, entry by entry."""
 
 import json
+import math
 
 import pytest
 
@@ -86,6 +87,19 @@ def test_an_oscillator_shows_what_it_does_at_its_default_current(samples, capsys
     for text in ("Driven in A, read in V", "4 mA", "4.4 mA to 10 mA", "7 mA", "306 MHz", "4.47 mV", "667 ns"):
         assert text in page
     assert "default rule" not in page
+
+
+def test_a_neuron_shows_its_threshold_and_its_rate(capsys):
+    found = json.loads(shown(capsys, "devices", "lif", "--json"))
+    assert (found["kind"], found["drive_unit"], found["read_unit"]) == ("neuron", "A", "V")
+    assert found["threshold_drive"] == {"value": pytest.approx(150e-12), "unit": "A"}
+    assert found["default_drive"] == {"value": pytest.approx(300e-12), "unit": "A"}
+    assert found["rate_at_default_drive"]["value"] == pytest.approx(1 / (2e-3 + 20e-3 * math.log(2)), rel=0.01)
+    assert found["longest_step"] == {"value": 20e-3, "unit": "s", "parameter": "time_constant"}
+    page = shown(capsys, "devices", "lif")
+    for text in ("150 pA", "300 pA", "63", "400 µs", "20 ms (time_constant)"):
+        assert text in page
+    assert "any: it divides a step" in shown(capsys, "devices", "fitzhugh-nagumo")
 
 
 def test_a_resonator_shows_its_line_and_its_noise(capsys):

@@ -96,6 +96,7 @@ def test_wrong_input_is_one_line_and_status_2(arguments, said, capsys, tmp_path,
     [
         (["--device", "relaxing-oscillator"], "nanoneurons devices relaxing-oscillator --plot"),
         (["--device", "switching-junction"], "nanoneurons reproduce"),
+        (["--device", "lif"], "takes its weights from a memory device"),
         (["--device", "hfox-weak-reset", "--rule", "frequency-shift"], "trains oscillators"),
     ],
 )

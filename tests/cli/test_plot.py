@@ -7,7 +7,10 @@ import pytest
 from nanoneurons.cli._main import run
 
 
-@pytest.mark.parametrize("spec", ["spin-torque-oscillator:relaxation-fit", "pulsed:ecram", "hfox-binary", "spin-diode"])
+@pytest.mark.parametrize(
+    "spec",
+    ["spin-torque-oscillator:relaxation-fit", "pulsed:ecram", "hfox-binary", "spin-diode", "lif", "izhikevich"],
+)
 def test_a_device_is_drawn(spec, tmp_path, capsys):
     target = tmp_path / "device.png"
     assert run(["devices", spec, "--plot", "--out", str(target), "--count", "3", "--json"]) == 0

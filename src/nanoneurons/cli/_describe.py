@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from nanoneurons.core.parameter import Parameterized
     from nanoneurons.devices import Device
 
-__all__ = ["device", "device_names", "paper", "paper_names", "rule", "rule_names", "task", "task_names"]
+__all__ = [
+    "device",
+    "device_in_list",
+    "device_names",
+    "paper",
+    "paper_names",
+    "rule",
+    "rule_names",
+    "task",
+    "task_names",
+]
 
 
 def device_names() -> list[str]:
@@ -24,6 +34,13 @@ def device_names() -> list[str]:
 
 def device(spec: str) -> dict[str, Any]:
     """A device with the parameter values of `spec`: a name, ``name:preset`` or a device file."""
+    from nanoneurons import devices
+
+    return device_in_list(spec) | _firing(devices.get(spec))
+
+
+def device_in_list(spec: str) -> dict[str, Any]:
+    """The same without what has to be simulated first."""
     from nanoneurons import devices
 
     made = devices.get(spec)
@@ -118,6 +135,28 @@ def _resonance(made: Device) -> dict[str, Any]:
         "tuning_range": {"value": made.tuning_range, "unit": "1"},
         "at_resonance": {name: {"value": value, "unit": unit} for name, (value, unit) in found.items()},
     }
+
+
+def _firing(made: Device) -> dict[str, Any]:
+    """What a neuron does at its default drive, nominally, by simulation; nothing for other devices."""
+    import torch
+
+    from nanoneurons.devices import NeuronDevice
+    from nanoneurons.lab.neuron_traces import firing_rates
+
+    if not isinstance(made, NeuronDevice):
+        return {}
+    limits = made.time_constants()
+    shortest = min(limits, key=lambda key: limits[key], default=None)
+    rate = firing_rates(made.ideal(), torch.tensor([made.default_drive]), 1, 0)
+    return {
+        "threshold_drive": {"value": made.threshold_drive(), "unit": made.drive_unit},
+        "default_drive": {"value": made.default_drive, "unit": made.drive_unit},
+        "rate_at_default_drive": {"value": float(rate), "unit": "Hz"},
+        "default_step": {"value": made.default_step, "unit": "s"},
+        "longest_step": None if shortest is None
+        else {"value": limits[shortest], "unit": "s", "parameter": shortest},
+    }  # fmt: skip
 
 
 def rule_names() -> list[str]:

@@ -46,9 +46,18 @@ def plot_device(name: str | None, out: Path | None, count: int, seed: int, json:
         from nanoneurons.lab.resonances import resonance_lines, resonance_picture
 
         picture = resonance_picture(resonance_lines(device, count, seed), name)
+    elif isinstance(device, devices.NeuronDevice):
+        from nanoneurons.lab import neuron_traces
+
+        shown = neuron_traces.behaviours(name) if ":" not in name and not name.endswith(".toml") else {}
+        if shown:
+            picture = neuron_traces.behaviours_picture(shown, name)
+        else:
+            picture = neuron_traces.neuron_picture(neuron_traces.neuron_traces(name, count, seed), name)
     else:
         raise RefusedError(
-            f"there is no plot for a device of kind {device.kind!r} yet; oscillators, resonators and memories have one"
+            f"there is no plot for a device of kind {device.kind!r} yet; oscillators, resonators, neurons and memories "
+            "have one"
         )
     save(picture, target)
     if json:

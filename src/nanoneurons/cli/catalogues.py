@@ -11,7 +11,15 @@ import typer
 from . import _names
 from ._show import number, print_json, print_table, print_text
 
-__all__ = ["OSCILLATION_COLUMNS", "PARAMETER_COLUMNS", "add_to", "oscillation_rows", "parameter_rows", "resonance_rows"]
+__all__ = [
+    "OSCILLATION_COLUMNS",
+    "PARAMETER_COLUMNS",
+    "add_to",
+    "neuron_rows",
+    "oscillation_rows",
+    "parameter_rows",
+    "resonance_rows",
+]
 
 
 def _one(names: Callable[[], list[str]]) -> Any:
@@ -38,14 +46,14 @@ def devices(
         False,
         "--plot",
         help="Simulate a population of this device and draw it: oscillators against current, resonators against "
-        "frequency, memories against pulses.",
+        "frequency, neurons in time and against drive, memories against pulses.",
     ),
     out: Path | None = typer.Option(
         None,
         "--out",
         help="File of the plot: .png, .svg or .pdf; NAME.png in this folder if not given.",
     ),
-    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators or resonators in the plot."),
+    count: int = typer.Option(50, "--count", min=1, help="Number of oscillators, resonators or neurons in the plot."),
     seed: int = typer.Option(0, "--seed", min=0, help="Random seed of the plot's devices and noise."),
 ) -> None:
     """List the nanodevices, or show one: parameters, imperfections, energies, source; --plot draws its behaviour.
@@ -61,7 +69,8 @@ def devices(
         return
 
     columns = ("title", "kind", "imperfections", "default_rule")
-    _show("devices", name, json, _describe.device_names, _describe.device, columns, _device)
+    describe = _describe.device if name is not None else _describe.device_in_list
+    _show("devices", name, json, _describe.device_names, describe, columns, _device)
 
 
 def rules(
@@ -186,6 +195,21 @@ def resonance_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def neuron_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table of what a neuron does, with prefixes: threshold, rate, steps."""
+    from nanoneurons.lab.words import number as shown
+
+    longest = found["longest_step"]
+    return [
+        ("threshold drive, from rest", shown(found["threshold_drive"]["value"], found["threshold_drive"]["unit"])),
+        ("default drive", shown(found["default_drive"]["value"], found["default_drive"]["unit"])),
+        ("frequency there", shown(found["rate_at_default_drive"]["value"], "Hz")),
+        ("usual step", shown(found["default_step"]["value"], "s")),
+        ("longest step", "any: it divides a step as its equation needs" if longest is None
+         else f"{shown(longest['value'], 's')} ({longest['parameter']})"),
+    ]  # fmt: skip
+
+
 def _range(p: dict[str, Any]) -> str:
     if p["choices"]:
         return ", ".join(p["choices"])
@@ -209,6 +233,8 @@ def _device(found: dict[str, Any]) -> None:
         print_table("oscillation", OSCILLATION_COLUMNS, oscillation_rows(found))
     if "at_resonance" in found:
         print_table("resonance", OSCILLATION_COLUMNS, resonance_rows(found))
+    if "threshold_drive" in found:
+        print_table("firing", OSCILLATION_COLUMNS, neuron_rows(found))
     print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
     prices = [
         (p["event"], f"{number(p['joule'])} J", p["node"], p["source"] + ("" if p["verified"] else " [unverified]"))

@@ -73,12 +73,9 @@ def flat(value: torch.Tensor) -> np.ndarray:
     return value.detach().to(torch.float64).numpy().flatten()
 
 
-def rows(drive: torch.Tensor, shape: tuple[int, ...], steps: int) -> np.ndarray:
+def rows(drive: torch.Tensor, steps: int) -> np.ndarray:
     """A drive as contiguous ``(devices, steps)`` of float64."""
-    wide = drive.detach().to(torch.float64)
-    if steps == 1:
-        wide = wide.expand(shape)
-    return np.ascontiguousarray(wide.reshape(-1, steps).numpy())
+    return np.ascontiguousarray(drive.detach().to(torch.float64).reshape(-1, steps).numpy())
 
 
 def keys_for(noisy: bool, steps: int, generator: torch.Generator) -> np.ndarray:
@@ -113,7 +110,7 @@ class EquationNeuron(NeuronDevice, ABC):
         """What differs from device to device, float64."""
 
     @abstractmethod
-    def values(self, state: State) -> Mapping[str, float | torch.Tensor]:
+    def constants(self, state: State) -> Mapping[str, float | torch.Tensor]:
         """Every parameter of the equation in SI: a number, or a tensor of `state`."""
 
     @abstractmethod
@@ -157,7 +154,7 @@ class EquationNeuron(NeuronDevice, ABC):
         if dt == 0:
             return dict(state)
         shape = tuple(state["spikes"].shape)
-        spikes, after = self._run(state, rows(drive, shape, 1), dt, generator)
+        spikes, after = self._run(state, rows(drive.expand(shape), 1), dt, generator)
         return {**after, "spikes": spikes.reshape(shape)}
 
     def respond(
@@ -167,7 +164,7 @@ class EquationNeuron(NeuronDevice, ABC):
         shape, steps = tuple(state["spikes"].shape), drive.shape[-1]
         if steps == 0:
             return super().respond(state, drive, dt, generator)
-        spikes, after = self._run(state, rows(drive.expand(*shape, steps), shape, steps), dt, generator)
+        spikes, after = self._run(state, rows(drive.expand(*shape, steps), steps), dt, generator)
         spikes = spikes.reshape(*shape, steps)
         return spikes, {**after, "spikes": spikes[..., -1].clone()}
 
@@ -185,7 +182,7 @@ class EquationNeuron(NeuronDevice, ABC):
         elif background:
             drive = drive + background
         noise = self.held_noise(dt)
-        values = {n: flat(v) if isinstance(v, torch.Tensor) else v for n, v in self.values(state).items()}
+        values = {n: flat(v) if isinstance(v, torch.Tensor) else v for n, v in self.constants(state).items()}
         spikes, moment, status = fire(
             self.model, y, values, drive, dt, sizes=self.sizes(), tolerance=self.__dict__["tolerance"],
             keys=keys_for(noise > 0, drive.shape[1], generator), cells=cells(shape), noise=noise, armed=armed,

@@ -117,7 +117,7 @@ class AdaptiveExponential(EquationNeuron):
             "capacitance": spread(key, shape, self.capacitance, self.time_constant_spread, 1),
         }
 
-    def values(self, state: State) -> Mapping[str, float | torch.Tensor]:
+    def constants(self, state: State) -> Mapping[str, float | torch.Tensor]:
         """Parameters of the equation, threshold and capacitance from the state."""
         return {
             "capacitance": state["capacitance"], "leak": self.leak, "rest": self.rest, "slope": self.slope,

@@ -96,7 +96,7 @@ class FitzHughNagumo(EquationNeuron):
             "scale": spread(key, shape, self.time_scale, self.time_constant_spread, 1),
         }
 
-    def values(self, state: State) -> Mapping[str, float | torch.Tensor]:
+    def constants(self, state: State) -> Mapping[str, float | torch.Tensor]:
         """Parameters of the equation, excitability and unit of time from the state."""
         return {
             "scale": state["scale"], "a": state["excitability"], "b": self.recovery, "slowness": self.slowness,

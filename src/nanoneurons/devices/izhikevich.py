@@ -98,7 +98,7 @@ class Izhikevich(EquationNeuron):
         offset = self.threshold_spread * normal(key, shape, 0).double()
         return {"offset": offset, "speed": spread(key, shape, 1.0, self.time_constant_spread, 1)}
 
-    def values(self, state: State) -> Mapping[str, float | torch.Tensor]:
+    def constants(self, state: State) -> Mapping[str, float | torch.Tensor]:
         """Parameters of the equation, the speed from the state."""
         return {
             "quadratic": self.quadratic, "linear": self.linear, "constant": self.constant, "a": self.recovery_rate,

@@ -147,7 +147,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
         if dt == 0:
             return dict(state)
         shape = tuple(state["potential"].shape)
-        spikes, after = self._run(state, rows(drive, shape, 1), dt, generator)
+        spikes, after = self._run(state, rows(drive.expand(shape), 1), dt, generator)
         return {**after, "spikes": spikes.reshape(shape)}
 
     def respond(
@@ -157,7 +157,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
         shape, steps = tuple(state["potential"].shape), drive.shape[-1]
         if steps == 0:
             return super().respond(state, drive, dt, generator)
-        spikes, after = self._run(state, rows(drive.expand(*shape, steps), shape, steps), dt, generator)
+        spikes, after = self._run(state, rows(drive.expand(*shape, steps), steps), dt, generator)
         spikes = spikes.reshape(*shape, steps)
         return spikes, {**after, "spikes": spikes[..., -1].clone()}
 
@@ -184,7 +184,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
         shape = tuple(state["potential"].shape)
         out = np.empty(state["potential"].numel())
         leaky.beyond_all(
-            *(flat(state[name]) for name in ("potential", "adaptation", "waiting")), rows(drive, shape, 1)[:, 0],
+            *(flat(state[name]) for name in ("potential", "adaptation", "waiting")), rows(drive.expand(shape), 1)[:, 0],
             flat(state["threshold"]), flat(state["time_constant"]), dt, self.rest, self.resistance,
             self.adaptation_time, ADAPTS[self.adaptation], out,
         )  # fmt: skip

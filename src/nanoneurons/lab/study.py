@@ -233,7 +233,9 @@ def _no_weights(spec: str, kind: str) -> str:
         if kind == "oscillator"
         else "'nanoneurons reproduce' runs what is published about other devices"
     )
-    plot = " --plot" if kind == "oscillator" else ""
+    if kind == "neuron":
+        instead = "a network of neurons takes its weights from a memory device: give that one"
+    plot = " --plot" if kind in ("oscillator", "neuron") else ""
     return (
         f"an audit trains weights that are held in conductances or resonances, but {spec!r} is a device of kind "
         f"{kind!r}; {instead}, "

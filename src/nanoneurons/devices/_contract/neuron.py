@@ -43,6 +43,44 @@ def default_drive_makes_spikes(device: NeuronDevice) -> None:
     require(bool((total >= 2).all()), device, f"at the default drive {STEPS} steps give {float(total.min())} spikes")
 
 
+def moments_do_not_hang_on_the_step(device: NeuronDevice) -> None:
+    """Spikes at the default drive come at the same times, within half a step, in steps a quarter as long."""
+    ideal, dt = device.ideal(), device.default_step
+    drive, times = torch.full((1,), ideal.default_drive), dict[int, list[float]]()
+    for parts in (1, 4):
+        state, times[parts] = fresh(ideal, (1,)), []
+        for step in range(STEPS // 2 * parts):
+            state = ideal.step(state, drive, dt / parts, generator_for(2))
+            if state["spikes"]:  # of several in one step, the last is told
+                times[parts].append(step * dt / parts + float(state["moment"]))
+    for time in times[1]:
+        near = min((abs(time - other) for other in times[4]), default=math.inf)
+        require(near <= 0.5 * dt, device, f"a spike at {time:g} s is {near:g} s away in steps a quarter as long")
+
+
+def no_time_no_change(device: NeuronDevice) -> None:
+    """A step of no length leaves the state as it is."""
+    state = _driven(device, device.default_step)
+    drive = torch.full(CELLS, device.default_drive)
+    require(same(device.step(state, drive, 0.0, generator_for(5)), state), device, "a step of 0 s changes the state")
+
+
+def bad_drives_are_refused(device: NeuronDevice) -> None:
+    """A drive that is not a number is refused in one line, in a step and in a train."""
+    state, drive = fresh(device, CELLS), torch.zeros(CELLS)
+    drive[1, 2] = math.nan
+    for call in (
+        lambda: device.step(state, drive, device.default_step, generator_for(6)),
+        lambda: device.respond(state, drive[..., None], device.default_step, generator_for(6)),
+    ):
+        try:
+            call()
+        except ParameterError as error:
+            require("\n" not in str(error), device, f"the refusal takes more than one line: {error}")
+        else:
+            raise ContractError(f"{type(device).__name__}: a drive that is NaN must be refused")
+
+
 def no_drive_no_spikes(device: NeuronDevice) -> None:
     """Without a drive the nominal device, once at rest, stays silent."""
     ideal = device.ideal()
@@ -62,7 +100,8 @@ def silence_puts_to_rest(device: NeuronDevice) -> None:
     after = ideal.silence(state, where)
     require(same(state, before), device, "silence changed the given state")
     rest = ideal.read(fresh(ideal, CELLS))[0, 0]
-    close = torch.allclose(ideal.read(after)[where], rest.expand(2), rtol=1e-5, atol=1e-12)
+    size = float(ideal.read(state).abs().max())
+    close = torch.allclose(ideal.read(after)[where], rest.expand(2), rtol=1e-5, atol=1e-6 * size)
     require(close, device, "a silenced neuron does not read what it reads at rest")
     kept = all(torch.equal(after[name][~where], value[~where]) for name, value in before.items())
     require(kept, device, "silence changed neurons outside the mask")
@@ -76,7 +115,8 @@ def trains_agree_with_steps(device: NeuronDevice) -> None:
     spikes, end = ideal.respond(fresh(ideal, CELLS), drive, dt, generator_for(3))
     slow, last = NeuronDevice.respond(ideal, fresh(ideal, CELLS), drive, dt, generator_for(3))
     require(torch.equal(spikes, slow), device, "respond and step give other spikes")
-    close = torch.allclose(ideal.read(end), ideal.read(last), rtol=1e-4, atol=1e-9)
+    size = float(ideal.read(last).abs().max())
+    close = torch.allclose(ideal.read(end), ideal.read(last), rtol=1e-4, atol=1e-6 * size)
     require(close, device, "respond and step end in other states")
 
 
@@ -102,6 +142,9 @@ def _driven(device: NeuronDevice, dt: float) -> State:
 NEURON: tuple[Callable[[NeuronDevice], None], ...] = (
     drives_are_ordered,
     default_drive_makes_spikes,
+    moments_do_not_hang_on_the_step,
+    no_time_no_change,
+    bad_drives_are_refused,
     no_drive_no_spikes,
     silence_puts_to_rest,
     trains_agree_with_steps,
