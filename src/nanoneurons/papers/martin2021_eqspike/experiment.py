@@ -40,6 +40,7 @@ CITATION = """@article{martin2021eqspike,
 
 Progress = Callable[[float, str], None]
 FORMS = ("event", "window")
+GENTLE = 0.25  # of the learning rates, in the second sweep of nudging: a weak nudge needs them, its estimates are noisy
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def seeds_of(config: Config) -> range:
 def jobs(config: Config) -> list[list[str]]:
     """One stage of independent jobs, the longest first."""
     work = [f"{form}/seed{s}" for s in seeds_of(config) for form in config.forms]
-    work += [f"beta/{b:g}" for b in config.betas] + [f"phase/{p:g}" for p in config.phases]
+    work += [f"{kind}/{b:g}" for kind in ("beta", "gentle") for b in config.betas]
+    work += [f"phase/{p:g}" for p in config.phases]
     return [[*work, "pairs/all"]]
 
 
@@ -118,10 +120,14 @@ def run(config: Config, job: str, folder: Path, progress: Progress) -> dict[str,
         return {**found, "notice": notice}
     parts, notice = _network.digits(config.sweep_samples, config.sweep_test, held_out=True)
     value = float(what)
+    rule = SpikingEquilibriumPropagation()
     if kind == "beta":
-        rule = SpikingEquilibriumPropagation(beta=value)
+        rule = rule.replace(beta=value)
+    elif kind == "gentle":
+        rates = {name: GENTLE * getattr(rule, name) for name in ("lr", "inner_lr", "digital_lr")}
+        rule = rule.replace(beta=value, **rates)
     else:
-        rule = SpikingEquilibriumPropagation(nudged=value, averaged=value * 2 / 3)
+        rule = rule.replace(nudged=value, averaged=value * 2 / 3)
     return _network.train(rule, parts, seed=seed, epochs=config.sweep_epochs, every=False, **common)
 
 
@@ -164,15 +170,11 @@ def quantities(config: Config, results: dict[str, dict]) -> list[Quantity]:
 def figures(config: Config, results: dict[str, dict]) -> list[Figure]:
     """Learning curves, both sweeps, and the window of pairs of spikes."""
     curves = {form: [results[f"{form}/seed{s}"]["curve"] for s in seeds_of(config)] for form in config.forms}
-    sweeps = {
-        "beta": [(b, results[f"beta/{b:g}"]["accuracy"]) for b in config.betas],
-        "phase": [(1e3 * p, results[f"phase/{p:g}"]["accuracy"]) for p in config.phases],
-    }
+    sweeps = {kind: [(b, results[f"{kind}/{b:g}"]["accuracy"]) for b in config.betas] for kind in ("beta", "gentle")}
+    sweeps["phase"] = [(1e3 * p, results[f"phase/{p:g}"]["accuracy"]) for p in config.phases]
     rule = SpikingEquilibriumPropagation()
     return [
         _figures.curves(curves),
-        _figures.sweeps(
-            sweeps, {"beta": rule.beta, "phase": 1e3 * rule.nudged}, results["beta/" + f"{config.betas[0]:g}"]
-        ),
+        _figures.sweeps(sweeps, {"beta": rule.beta, "phase": 1e3 * rule.nudged}, results[f"beta/{config.betas[0]:g}"]),
         _figures.pairs(results["pairs/all"], rule.neurons),
     ]
