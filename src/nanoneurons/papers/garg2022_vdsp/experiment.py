@@ -1,9 +1,11 @@
 """Digits learnt without labels by voltage-dependent synaptic plasticity (Garg et al. 2022).
 
-784 inputs and 100, 400 or 500 competing neurons on MNIST with the settings of the authors' program. It drives the
+1. 784 inputs and 100, 400 or 500 competing neurons on MNIST with the settings of the authors' program. It drives the
    trained network 200 times harder while neurons are labelled and tested than while they learn (a factor 1/step is
    there in one place and not in the other); the published accuracies are those of that drive. The same weights are also
    read with the drive of the training, as a circuit would, with twice that drive, and by other read-outs.
+2. The rule against one of spike times when the frequency of the inputs changes: both learn and are tested at every
+   frequency with the constants that suit them best at the published one.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.learning.vdsp import VDSP
 from nanoneurons.papers._paper import Figure, Quantity, at_least
 
-from . import _sizes
+from . import _frequency, _sizes
 
 __all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
 
 TITLE = "Voltage-dependent synaptic plasticity: digits learnt without labels"
 CITATION = VDSP.citation
 
-_PARTS = {"size": _sizes}
+_PARTS = {"size": _sizes, "frequency": _frequency}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Config:
             row in between.
         train_samples, test_samples: digits used, 0 for all; `label_samples` those that label the neurons where the
             drive is not the released one (with the released one, all training digits).
+        frequency_gains: gains of the inputs, which set their frequencies; `frequency_samples` digits are shown once.
+        vdsp_rate, stdp_up, stdp_down, stdp_window: the two rules in that comparison, chosen at the published gain of 4.
     """
 
     seeds: int = 3
@@ -52,10 +56,17 @@ class Config:
     train_samples: int = 0
     label_samples: int = 10000
     test_samples: int = 0
+    frequency_neurons: int = 50
+    frequency_samples: int = 10000
+    frequency_gains: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    vdsp_rate: float = 5e-3
+    stdp_up: float = 0.01
+    stdp_down: float = 0.005
+    stdp_window: float = 0.025
 
     def __post_init__(self) -> None:
-        at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1)
-        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3)
+        at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1, frequency_neurons=1, frequency_samples=1)
+        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3, frequency_gains=0.51)
         if not len(self.neurons) == len(self.rates) == len(self.epochs):
             raise ParameterError(
                 f"settings neurons, rates and epochs need as many values each, not {len(self.neurons)}, "
@@ -65,6 +76,7 @@ class Config:
 
 QUICK = Config(
     seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
+    frequency_neurons=20, frequency_samples=1000, frequency_gains=(1.0, 4.0, 16.0),
 )  # fmt: skip
 
 

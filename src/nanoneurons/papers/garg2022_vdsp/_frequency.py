@@ -1,0 +1,107 @@
+"""Two rules when the frequency of the inputs changes: potentials against fixed windows of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nanoneurons import data, learning
+from nanoneurons.learning.stdp import STDP
+from nanoneurons.learning.vdsp import VDSP
+from nanoneurons.networks.competition import Inputs
+from nanoneurons.papers._paper import Figure, Quantity
+
+from . import _figures
+
+__all__ = ["figures", "frequency", "jobs", "quantities", "run"]
+
+_RULES = ("vdsp", "stdp")
+_TITLES = {"vdsp": "VDSP", "stdp": "STDP"}
+_BATCH = 500
+
+
+def frequency(gain: float) -> float:
+    """Frequency in Hz at which a full pixel fires."""
+    cells = Inputs(gain=gain)
+    drive = cells.gain + cells.bias
+    if drive <= cells.threshold:
+        return 0.0
+    rise = cells.time_constant * math.log((drive - cells.reset) / (drive - cells.threshold))
+    return 1 / (cells.refractory + rise)
+
+
+def jobs(config: Any) -> list[str]:
+    """One per rule and gain."""
+    return [f"{rule}/{gain:g}" for rule in _RULES for gain in config.frequency_gains]
+
+
+def rule_of(config: Any, name: str) -> learning.LayerRule:
+    """The rule of the comparison."""
+    if name == "vdsp":
+        return VDSP(rate=config.vdsp_rate, read_gain=config.released_gain, decoder="sum")
+    return STDP(
+        form="simplified", up=config.stdp_up, down=config.stdp_down, window=config.stdp_window,
+        read_gain=config.released_gain,
+    )  # fmt: skip
+
+
+def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
+    """Train and test one rule at one frequency."""
+    name, gain = what[0], float(what[1])
+    mnist = data.load("mnist")
+    count = min(config.frequency_samples, len(mnist.x_train))
+    tests = config.test_samples or len(mnist.x_test)
+    x, y = mnist.x_train[:count], mnist.y_train[:count]
+    return {"accuracy": trial(config, name, gain, seed, (x, y), (mnist.x_test[:tests], mnist.y_test[:tests]), progress)}
+
+
+def trial(
+    config: Any, name: str, gain: float, seed: int, train: tuple, test: tuple, progress: Callable | None = None
+) -> float:
+    """Accuracy on `test` after learning `train` once at a gain of the inputs."""
+    rule = rule_of(config, name)
+    x, y = train
+    spec = f"{x[0].numel()}-{config.frequency_neurons}"
+    network = rule.build_network(spec, shape=tuple(x.shape[1:]), classes=10, seed=seed, cells=Inputs(gain=gain))
+    learning.fit(network, rule, x, y, epochs=1, batch=_BATCH, seed=seed, progress=progress)
+    return float(learning.accuracy(network, *test)[0])
+
+
+def _accuracies(config: Any, results: dict[str, dict], rule: str) -> np.ndarray:
+    """Test accuracy in percent, ``(gains, seeds)``."""
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    return np.array(
+        [[100 * results[f"frequency/{rule}/{g:g}/seed{s}"]["accuracy"] for s in seeds] for g in config.frequency_gains]
+    )
+
+
+def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
+    """Accuracy of each rule at each frequency, and the loss at the worst of them."""
+    rows = []
+    losses = {}
+    for rule in _RULES:
+        found = _accuracies(config, results, rule)
+        for gain, values in zip(config.frequency_gains, found, strict=True):
+            note = f"{config.frequency_neurons} neurons, {config.frequency_samples} digits once; full pixels fire at "
+            note += f"{frequency(gain):.0f} Hz (gain {gain:g})"
+            rows.append(_row(f"{rule}-at-{frequency(gain):.0f}-hz", values, "%", note))
+        losses[rule] = found.max(0) - found.min(0)
+        note = "accuracy at the best frequency less that at the worst"
+        rows.append(_row(f"{rule}-loss-over-frequencies", losses[rule], "points", note))
+    note = "loss of STDP less loss of VDSP, same seeds"
+    rows.append(_row("advantage-over-frequencies", losses["stdp"] - losses["vdsp"], "points", note))
+    return rows
+
+
+def _row(name: str, values: np.ndarray, unit: str, note: str) -> Quantity:
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Quantity(name, float(values.mean()), spread, len(values), unit, note)
+
+
+def figures(config: Any, results: dict[str, dict]) -> list[Figure]:
+    """Accuracy against the frequency of the inputs."""
+    hertz = [frequency(g) for g in config.frequency_gains]
+    return [_figures.by_frequency(hertz, {_TITLES[r]: _accuracies(config, results, r) for r in _RULES})]
