@@ -85,7 +85,12 @@ def test_default_settings_learn_the_embedded_digits():
     rule = VDSP()
     network = rule.build_network("auto", shape=digits.shape, classes=10)
     before = network.synapses.weight.clone()
-    learning.fit(network, rule, digits.x_train, digits.y_train, epochs=3, batch=100, seed=0)
+    told = []
+    learning.fit(
+        network, rule, digits.x_train, digits.y_train, epochs=3, batch=100, seed=0,
+        progress=lambda share, text: told.append((share, text)),
+    )  # fmt: skip
+    assert told[-1] == (1.0, f"last look: sample {len(digits.x_train)} of {len(digits.x_train)}")  # labelling
     learnt = float(learning.accuracy(network, digits.x_test, digits.y_test)[0])
     network.synapses.weight.data.copy_(before)
     network.label(digits.x_train, digits.y_train)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -165,7 +165,9 @@ class RuleState(ABC):
     def end_epoch(self) -> None:  # noqa: B027 - most rules need nothing here
         """Advance schedules; the base has none."""
 
-    def conclude(self, x: torch.Tensor, y: torch.Tensor) -> None:  # noqa: B027 - most rules need nothing here
+    def conclude(  # noqa: B027 - most rules need nothing here
+        self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None
+    ) -> None:
         """Look at the training set once more after the last epoch, without learning; the base does not."""
 
     def finish(self) -> None:  # noqa: B027 - most rules need nothing here

@@ -86,7 +86,7 @@ def fit(
             after_epoch(epoch, record)
         history.append(record)
         state.end_epoch()
-    state.conclude(x, y)
+    state.conclude(x, y, None if progress is None else lambda _, text: progress(1.0, f"last look: {text}"))
     state.finish()
     return history
 

@@ -20,6 +20,7 @@ Nanotechnol. 12, 288 (2013); Diehl and Cook, Front. Comput. Neurosci. 9:99 (2015
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -179,6 +180,6 @@ class STDPState(RuleState):
         """There are no gradients."""
         raise RefusedError("rule 'stdp' knows no gradients; use learn()")
 
-    def conclude(self, x: torch.Tensor, y: torch.Tensor) -> None:
+    def conclude(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
         """Label the neurons by the training samples."""
-        self.network.label(x, y)
+        self.network.label(x, y, progress)

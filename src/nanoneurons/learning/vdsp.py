@@ -15,6 +15,7 @@ Source: Garg, Balafrej, Stewart, Portal, Bocquet, Querlioz, Drouin, Rouat, Beill
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -69,14 +70,13 @@ class VDSP(LayerRule):
     decoder: str = param("likelihood", doc="read-out of the spikes of labelled neurons", source=_OURS, choices=DECODERS)
 
     def build_network(self, spec: str, **common: Any) -> CompetitiveNetwork:
-        """A layer of competing neurons."""
-        return build_competitive(
-            spec,
-            competitors=Competitors(inhibition=self.inhibition),
-            presentation=Presentation(read_gain=self.read_gain),
-            decoder=self.decoder,
-            **common,
-        )
+        """A layer of competing neurons; settings given here go before those of the rule."""
+        choices: dict[str, Any] = {
+            "competitors": Competitors(inhibition=self.inhibition),
+            "presentation": Presentation(read_gain=self.read_gain),
+            "decoder": self.decoder,
+        }
+        return build_competitive(spec, **{**choices, **common})
 
     def accept(self, circuit: Circuit) -> None:
         """Refuse circuits that make no spiking synapses, and devices without intermediate states."""
@@ -131,6 +131,6 @@ class VDSPState(RuleState):
         """There are no gradients."""
         raise RefusedError("rule 'vdsp' knows no gradients; use learn()")
 
-    def conclude(self, x: torch.Tensor, y: torch.Tensor) -> None:
+    def conclude(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
         """Label the neurons by the training samples."""
-        self.network.label(x, y)
+        self.network.label(x, y, progress)
