@@ -14,7 +14,7 @@ from nanoneurons import physics
 from nanoneurons.physics.auto_oscillator import AutoOscillator
 from nanoneurons.physics.macrospin import Macrospin
 from nanoneurons.physics.vortex import VortexCore
-from nanoneurons.solvers import Equation, integrate
+from nanoneurons.solvers import Equation, Spiking, integrate
 
 SHAPE = (3, 4)  # chips, devices
 STEPS = 200
@@ -25,8 +25,9 @@ def equations():
     found = {}
     for info in pkgutil.iter_modules(physics.__path__, f"{physics.__name__}."):
         for value in vars(importlib.import_module(info.name)).values():
-            if isinstance(value, Equation):
-                found[value.name] = value
+            equation = value.equation if isinstance(value, Spiking) else value
+            if isinstance(equation, Equation):
+                found[equation.name] = equation
     return found
 
 
@@ -41,6 +42,24 @@ class Example:
 
 
 EXAMPLES = {
+    "adaptive exponential": Example(
+        {
+            "capacitance": 2e-10, "leak": 3e-8, "rest": -0.01, "slope": 0.05, "threshold": 0.05, "time": 1e-2,
+            "a": 4e-9, "reset": -0.01, "b": 1e-10, "peak": 0.5,
+        },
+        (0.02, 1e-9), {"current": 5e-10}, 5e-6,
+    ),
+    "FitzHugh-Nagumo": Example(
+        {"scale": 1e-3, "a": 0.7, "b": 0.8, "slowness": 12.5, "peak": 1.0, "rearm": 0.1},
+        (1.0, 0.5), {"drive": 0.4}, 1e-5,
+    ),
+    "Izhikevich": Example(
+        {
+            "quadratic": 4e4, "linear": 5e3, "constant": 140.0, "a": 20.0, "b": 200.0, "pivot": 0.01, "decay": 0.9,
+            "c": -0.065, "d": 6.0, "peak": 0.03, "speed": 1.1,
+        },
+        (0.02, 5.0), {"drive": 10.0}, 1e-7,
+    ),
     "auto-oscillator": Example(
         AutoOscillator(2e9, -1e9, 1e8, 2.0, 1e11, q2=0.5, thermal=1e6).parameters(1.9e9),
         (0.4, 0.4),

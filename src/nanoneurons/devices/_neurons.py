@@ -24,12 +24,16 @@ __all__ = [
     "keys_for",
     "noise_param",
     "rows",
+    "shown",
     "silenced",
     "spread",
     "spread_param",
     "tolerance_param",
     "trouble",
 ]
+
+
+_NO_KEYS = np.empty(0, np.uint64)
 
 
 def spread(key: int, shape: tuple[int, ...], nominal: float, relative: float, draw: int) -> torch.Tensor:
@@ -70,18 +74,26 @@ def cells(shape: tuple[int, ...]) -> int:
 
 def flat(value: torch.Tensor) -> np.ndarray:
     """A copy as one row of float64 that a kernel may change."""
-    return value.detach().to(torch.float64).numpy().flatten()
+    return np.array(shown(value))
+
+
+def shown(value: torch.Tensor) -> np.ndarray:
+    """One row of float64 that a kernel only reads; no copy where the tensor is that already."""
+    if value.dtype is not torch.float64 or value.requires_grad:
+        value = value.detach().to(torch.float64)
+    return value.numpy().ravel()
 
 
 def rows(drive: torch.Tensor, steps: int) -> np.ndarray:
     """A drive as contiguous ``(devices, steps)`` of float64."""
-    return np.ascontiguousarray(drive.detach().to(torch.float64).reshape(-1, steps).numpy())
+    return np.ascontiguousarray(shown(drive).reshape(-1, steps))
 
 
 def keys_for(noisy: bool, steps: int, generator: torch.Generator) -> np.ndarray:
     """The keys that the steps would draw one by one; none without noise."""
-    count = (steps,) if noisy else (0,)
-    return torch.randint(0, 2**62, count, generator=generator, dtype=torch.int64).numpy().view(np.uint64)
+    if not noisy:
+        return _NO_KEYS
+    return torch.randint(0, 2**62, (steps,), generator=generator, dtype=torch.int64).numpy().view(np.uint64)
 
 
 def silenced(state: State, where: torch.Tensor, rest: Mapping[str, torch.Tensor | float]) -> State:
@@ -174,15 +186,15 @@ class EquationNeuron(NeuronDevice, ABC):
         self.check_step(dt)
         shape = tuple(state["spikes"].shape)
         names = self.model.equation.states
-        y = np.stack([flat(state[name]) for name in names])
+        y = np.array([shown(state[name]) for name in names])
         armed = state["armed"].numpy().flatten()
         background = self.background(state)
         if isinstance(background, torch.Tensor):
-            drive = drive + flat(background)[:, None]
+            drive = drive + shown(background)[:, None]
         elif background:
             drive = drive + background
         noise = self.held_noise(dt)
-        values = {n: flat(v) if isinstance(v, torch.Tensor) else v for n, v in self.constants(state).items()}
+        values = {n: shown(v) if isinstance(v, torch.Tensor) else v for n, v in self.constants(state).items()}
         spikes, moment, status = fire(
             self.model, y, values, drive, dt, sizes=self.sizes(), tolerance=self.__dict__["tolerance"],
             keys=keys_for(noise > 0, drive.shape[1], generator), cells=cells(shape), noise=noise, armed=armed,

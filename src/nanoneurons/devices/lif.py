@@ -34,6 +34,7 @@ from nanoneurons.devices._neurons import (
     keys_for,
     noise_param,
     rows,
+    shown,
     silenced,
     spread,
     spread_param,
@@ -169,7 +170,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
         v, a, wait = (flat(state[name]) for name in ("potential", "adaptation", "waiting"))
         spikes, moment, status = np.empty(drive.shape, np.float32), np.empty(len(drive)), np.zeros(3, np.int64)
         leaky.run(
-            v, a, wait, flat(state["threshold"]), flat(state["time_constant"]), drive,
+            v, a, wait, shown(state["threshold"]), shown(state["time_constant"]), drive,
             keys_for(self.noise > 0, drive.shape[1], generator), cells(shape), dt,
             self.rest, self.resistance, self.noise, self.reset, self.refractory, self.adaptation_time,
             0.0 if self.adaptation == "none" else self.adaptation_step, ADAPTS[self.adaptation], self.floor,
@@ -185,7 +186,7 @@ class LeakyIntegrateAndFire(NeuronDevice):
         out = np.empty(state["potential"].numel())
         leaky.beyond_all(
             *(flat(state[name]) for name in ("potential", "adaptation", "waiting")), rows(drive.expand(shape), 1)[:, 0],
-            flat(state["threshold"]), flat(state["time_constant"]), dt, self.rest, self.resistance,
+            shown(state["threshold"]), shown(state["time_constant"]), dt, self.rest, self.resistance,
             self.adaptation_time, ADAPTS[self.adaptation], out,
         )  # fmt: skip
         return torch.from_numpy(out.reshape(shape))
