@@ -104,8 +104,8 @@ def test_figures_draw(results):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"jitter": 1.0}, r"activation_jitter.* = 1 eV is outside its range"),
-        ({"spread": -0.01}, "activation_spread"),
+        ({"activation_jitter": 1.0}, r"activation_jitter.* = 1 eV is outside its range"),
+        ({"activation_spread": -0.01}, "activation_spread"),
         ({"biases": 14.6}, "setting biases = 14.6 V must lie above 0"),
         ({"window": 0.0}, "setting window = 0 s must be a positive time"),
         ({"trials": 0}, "setting trials = 0 is too small"),

@@ -71,7 +71,7 @@ class NbOxNeuron(SwitchingNeuron):
     operating_voltage: float = _value(1.6, "V", "source voltage of tonic spiking", 0.1, 20.0)  # type: ignore[misc]
     breakdown: float = _value(5.0, "V", "largest source voltage taken", 0.1, 50.0, _CHOICE)  # type: ignore[misc]
     switched: float = _value(450.0, "K", "temperature that a spike passes", 301.0, 2000.0, _CHOICE)
-    swing: float = _value(50.0, "K", "rise of temperature of the smallest spike", 1.0, 1000.0, _CHOICE)
+    swing: float = _value(40.0, "K", "rise of temperature of the smallest spike", 1.0, 1000.0, _CHOICE)
     noise: float = noise_param()
     activation_jitter: float = param(
         1e-3, "eV", doc="standard deviation of E_a from cycle to cycle", source=_CHOICE, low=0.0, high=0.05,

@@ -79,7 +79,7 @@ class ThresholdSwitch:
     load: float = 3e3
     capacitance: float = 100e-12
     switched: float = 450.0
-    swing: float = 50.0
+    swing: float = 40.0
     noise: float = 0.0
     jitter: float = 0.0
 

@@ -45,8 +45,8 @@ class Config:
     """Settings, all ours.
 
     Attributes:
-        jitter: standard deviation in eV of the activation energy from cycle to cycle.
-        spread: standard deviation in eV of the activation energy from device to device.
+        activation_jitter: standard deviation in eV of the activation energy from cycle to cycle.
+        activation_spread: standard deviation in eV of the activation energy from device to device.
         thermal_spread: relative spread of the thermal resistance from device to device.
         biases: V, of the stochastic device.
         trials: per bias and seed.
@@ -58,8 +58,8 @@ class Config:
 
     seeds: int = 3
     first_seed: int = 0
-    jitter: float = 1e-3
-    spread: float = 2e-3
+    activation_jitter: float = 1e-3
+    activation_spread: float = 2e-3
     thermal_spread: float = 0.02
     biases: tuple[float, ...] = (1.445, 1.45, 1.455, 1.458, 1.461, 1.464, 1.467, 1.47, 1.475, 1.48)
     trials: int = 400
@@ -82,7 +82,9 @@ class Config:
     def device(self) -> NbOxNeuron:
         """The device; refuses a jitter or spread out of range."""
         return NbOxNeuron(
-            activation_jitter=self.jitter, activation_spread=self.spread, thermal_spread=self.thermal_spread
+            activation_jitter=self.activation_jitter,
+            activation_spread=self.activation_spread,
+            thermal_spread=self.thermal_spread,
         )
 
 
@@ -198,7 +200,7 @@ def _behaviours(config: Config, results: dict[str, dict]) -> list[Quantity]:
                  f"two pulses of 2 V and 200 ns fire up to this gap; one alone {alone}"),
         Quantity("burst-spikes", float(len(burst)), None, 1, "spikes",
                  f"step of {_protocols.BURST:g} V for 20 us, the last after {1e6 * burst[-1]:.2f} us; rises of the "
-                 f"temperature in turn {rises} K, a spike is one of 50 K"),
+                 f"temperature in turn {rises} K, a spike is one of 40 K"),
         Quantity("threshold-voltage", threshold["voltage"], None, 1, "V",
                  f"at {1e6 * threshold['current']:.1f} uA and {threshold['temperature']:.0f} K"),
         Quantity("hold-voltage", hold["voltage"], None, 1, "V",
