@@ -94,6 +94,6 @@ def by_frequency(hertz: Sequence[float], found: Mapping[str, np.ndarray]) -> Fig
 
     caption = (
         "Accuracy after learning and testing at each frequency of the inputs, with the constants that suit each rule "
-        "at the published 54 Hz. Small dots are seeds, open marks their means."
+        "at the published 54 Hz, and the same mean current. Small dots are seeds, open marks their means."
     )
     return Figure("frequency", caption, draw, "When the frequency changes")

@@ -1,9 +1,14 @@
-"""Two rules when the frequency of the inputs changes: potentials against fixed windows of time."""
+"""Two rules when the frequency of the inputs changes: potentials against fixed windows of time.
+
+The gain of the inputs sets their frequency. The amplitude of their spikes is set so that full pixels bring the same
+mean current at every frequency: otherwise a low frequency would leave the competitors silent, whatever the rule.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +16,7 @@ import numpy as np
 from nanoneurons import data, learning
 from nanoneurons.learning.stdp import STDP
 from nanoneurons.learning.vdsp import VDSP
-from nanoneurons.networks.competition import Inputs
+from nanoneurons.networks.competition import Inputs, Presentation
 from nanoneurons.papers._paper import Figure, Quantity
 
 from . import _figures
@@ -41,11 +46,8 @@ def jobs(config: Any) -> list[str]:
 def rule_of(config: Any, name: str) -> learning.LayerRule:
     """The rule of the comparison."""
     if name == "vdsp":
-        return VDSP(rate=config.vdsp_rate, read_gain=config.released_gain, decoder="sum")
-    return STDP(
-        form="simplified", up=config.stdp_up, down=config.stdp_down, window=config.stdp_window,
-        read_gain=config.released_gain,
-    )  # fmt: skip
+        return VDSP(rate=config.vdsp_rate, decoder="sum")
+    return STDP(form="simplified", up=config.stdp_up, down=config.stdp_down, window=config.stdp_window)
 
 
 def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
@@ -65,7 +67,12 @@ def trial(
     rule = rule_of(config, name)
     x, y = train
     spec = f"{x[0].numel()}-{config.frequency_neurons}"
-    network = rule.build_network(spec, shape=tuple(x.shape[1:]), classes=10, seed=seed, cells=Inputs(gain=gain))
+    usual = Presentation()
+    amplitude = usual.amplitude * frequency(Inputs().gain) / frequency(gain)
+    network = rule.build_network(
+        spec, shape=tuple(x.shape[1:]), classes=10, seed=seed, cells=Inputs(gain=gain),
+        presentation=replace(usual, amplitude=amplitude, read_gain=config.released_gain),
+    )  # fmt: skip
     learning.fit(network, rule, x, y, epochs=1, batch=_BATCH, seed=seed, progress=progress)
     return float(learning.accuracy(network, *test)[0])
 

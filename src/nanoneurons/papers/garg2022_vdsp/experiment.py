@@ -50,7 +50,7 @@ class Config:
     first_seed: int = 0
     neurons: tuple[int, ...] = (100, 400, 500)
     rates: tuple[float, ...] = (6e-4, 2.4e-3, 2.4e-3)
-    epochs: tuple[int, ...] = (3, 3, 3)
+    epochs: tuple[int, ...] = (5, 3, 3)
     released_gain: float = 200.0
     physical_gain: float = 2.0
     train_samples: int = 0
@@ -58,7 +58,7 @@ class Config:
     test_samples: int = 0
     frequency_neurons: int = 50
     frequency_samples: int = 10000
-    frequency_gains: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    frequency_gains: tuple[float, ...] = (1.5, 2.5, 4.0, 8.0, 16.0)
     vdsp_rate: float = 5e-3
     stdp_up: float = 0.01
     stdp_down: float = 0.005
@@ -76,7 +76,7 @@ class Config:
 
 QUICK = Config(
     seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
-    frequency_neurons=20, frequency_samples=1000, frequency_gains=(1.0, 4.0, 16.0),
+    frequency_neurons=20, frequency_samples=1000, frequency_gains=(1.5, 4.0, 16.0),
 )  # fmt: skip
 
 
