@@ -98,6 +98,8 @@ def device(found: dict[str, Any]) -> str:
     ]
     if found["source"]:
         text.append(f"Source of this preset: {cell(found['source'])}\n")
+    if found["notes"]:
+        text.append(f"Note: {cell(found['notes'])}.\n")
     if found["presets"]:
         links = ", ".join(f"[`{name}`]({file_name(name)})" for name in found["presets"])
         text.append(f"Presets: {links}\n")

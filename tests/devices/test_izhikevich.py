@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nanoneurons import devices
+from nanoneurons.core.errors import RefusedError, UnknownNameError
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices._device import NeuronDevice
 
@@ -258,6 +259,14 @@ def test_inhibition_has_a_threshold_too():
     assert (
         hopf - 0.15 < found < hopf
     )  # close to the bifurcation oscillations grow too slowly for the time of the search
+
+
+def test_a_stimulus_that_is_not_there_is_refused():
+    for spec in ("izhikevich", "lif", "pulsed:ecram"):
+        with pytest.raises(RefusedError, match=f"'{spec}' declares no stimulus"):
+            devices.stimulus(spec, 1e-3)
+    with pytest.raises(UnknownNameError, match="did you mean 'resonator'"):
+        devices.stimulus("izhikevich:resonater", 1e-3)
 
 
 def test_stimulus_keeps_charge_whatever_the_step():

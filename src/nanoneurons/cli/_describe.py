@@ -63,6 +63,7 @@ def device_in_list(spec: str) -> dict[str, Any]:
         "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
         "prices": _prices(made.prices()),
         "source": about.get("source", ""),
+        "notes": about.get("notes", ""),
         "citation": made.citation,
     }
 

@@ -244,6 +244,8 @@ def _device(found: dict[str, Any]) -> None:
         print_table("energy per event", ("event", "energy", "node", "source"), prices)
     else:
         print_text("Energy per event: none declared by the device; its circuit prices it.\n")
+    if found["notes"]:
+        print_text(f"Note: {found['notes']}.\n")
     if found["presets"]:
         print_text(f"Presets: {', '.join(found['presets'])}\n")
     print_text(found["citation"])
