@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
+from nanoneurons.core.random import generator_for
 from nanoneurons.lab.drawing import NARROW, WIDE
 from nanoneurons.lab.neuron_traces import (
     behaviours,
@@ -32,6 +33,15 @@ def test_rates_count_several_spikes_in_a_step():
     device = devices.get("lif", refractory=0.0).ideal()
     drive = torch.tensor([200 * device.threshold_drive()])
     assert float(firing_rates(device, drive, 1, 0)) == pytest.approx(device.firing_rate(float(drive)), rel=0.01)
+
+
+def test_a_lone_burst_is_no_high_rate():
+    device = devices.get("izhikevich:tonic-bursting").ideal()
+    drives = torch.linspace(4.0, 20.0, 9, dtype=torch.float64)
+    found = firing_rates(device, drives, 1, 0)[:, 0]
+    trains = drives[:, None].expand(-1, 8000)
+    long, _ = device.respond(device.init((9,), generator_for(0)), trains, 0.5e-3, generator_for(0))
+    np.testing.assert_allclose(found, long.sum(-1) / 4.0, rtol=0, atol=9 / 0.2)  # one burst more or less in 0.2 s
 
 
 def test_a_trace_holds_its_spikes_and_the_rates_of_devices():

@@ -44,7 +44,8 @@ def trace(device: NeuronDevice, drive: torch.Tensor, dt: float) -> dict[str, Any
 def firing_rates(device: NeuronDevice, drives: torch.Tensor, count: int, seed: int) -> torch.Tensor:
     """Rate in Hz of `count` devices at each constant drive, from rest, ``(drives, count)``.
 
-    From the spikes in the second half of 800 usual steps: between the first and the last of them if there are two.
+    From the spikes in the second half of 800 usual steps: between the first and the last of them if they come regularly
+    and fill it; else, as in bursts or after a last spike, their number over that time.
     """
     dt, late = device.default_step, STEPS // 2
     made = device.init((1, count), generator_for(seed, "rates", "devices"))
@@ -55,10 +56,17 @@ def firing_rates(device: NeuronDevice, drives: torch.Tensor, count: int, seed: i
     fired = counted > 0
     total = counted.sum(-1)
     first = fired.int().argmax(-1)
-    last = counted.shape[-1] - 1 - fired.flip(-1).int().argmax(-1)
+    last = late - 1 - fired.flip(-1).int().argmax(-1)
     between = total - torch.gather(counted, -1, first.unsqueeze(-1)).squeeze(-1)
-    apart = (last - first).double() * dt
-    return torch.where(apart > 0, between / apart.clamp(min=dt), total / (late * dt))
+    place = torch.arange(late)
+    seen = torch.where(fired, place, -1).cummax(-1).values
+    before = torch.nn.functional.pad(seen[..., :-1], (1, 0), value=-1)
+    gaps = torch.where(fired & (before >= 0), place - before, 0)
+    longest, shortest = gaps.amax(-1), torch.where(gaps > 0, gaps, late).amin(-1)
+    ends = torch.maximum(first, late - 1 - last)
+    regular = (longest <= 2 * shortest + 1) & (ends <= longest + 1)
+    apart = ((last - first).double() * dt).clamp(min=dt)
+    return torch.where(regular & (last > first), between / apart, total / (late * dt))
 
 
 def neuron_traces(spec: str, count: int, seed: int) -> dict[str, Any]:
