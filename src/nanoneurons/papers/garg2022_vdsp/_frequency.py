@@ -1,7 +1,8 @@
 """Two rules when the frequency of the inputs changes: potentials against fixed windows of time.
 
-The gain of the inputs sets their frequency. The amplitude of their spikes is set so that full pixels bring the same
-mean current at every frequency: otherwise a low frequency would leave the competitors silent, whatever the rule.
+The time constants of the inputs set their frequency and nothing else: their potentials take the same course, faster or
+slower. The amplitude of their spikes is set so that the mean current stays the same: otherwise a low frequency would
+leave the competitors silent, whatever the rule.
 """
 
 from __future__ import annotations
@@ -28,19 +29,23 @@ _TITLES = {"vdsp": "VDSP", "stdp": "STDP"}
 _BATCH = 500
 
 
-def frequency(gain: float) -> float:
-    """Frequency in Hz at which a full pixel fires."""
-    cells = Inputs(gain=gain)
+def frequency(scale: float) -> float:
+    """Frequency in Hz at which a full pixel fires, from what the published inputs are multiplied by."""
+    cells = inputs(scale)
     drive = cells.gain + cells.bias
-    if drive <= cells.threshold:
-        return 0.0
     rise = cells.time_constant * math.log((drive - cells.reset) / (drive - cells.threshold))
     return 1 / (cells.refractory + rise)
 
 
+def inputs(scale: float) -> Inputs:
+    """The published inputs, so many times faster."""
+    usual = Inputs()
+    return replace(usual, time_constant=usual.time_constant / scale, refractory=usual.refractory / scale)
+
+
 def jobs(config: Any) -> list[str]:
-    """One per rule and gain."""
-    return [f"{rule}/{gain:g}" for rule in _RULES for gain in config.frequency_gains]
+    """One per rule and frequency."""
+    return [f"{rule}/{scale:g}" for rule in _RULES for scale in config.frequency_scales]
 
 
 def rule_of(config: Any, name: str) -> learning.LayerRule:
@@ -52,26 +57,27 @@ def rule_of(config: Any, name: str) -> learning.LayerRule:
 
 def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
     """Train and test one rule at one frequency."""
-    name, gain = what[0], float(what[1])
+    name, scale = what[0], float(what[1])
     mnist = data.load("mnist")
     count = min(config.frequency_samples, len(mnist.x_train))
     tests = config.test_samples or len(mnist.x_test)
     x, y = mnist.x_train[:count], mnist.y_train[:count]
-    return {"accuracy": trial(config, name, gain, seed, (x, y), (mnist.x_test[:tests], mnist.y_test[:tests]), progress)}
+    return {
+        "accuracy": trial(config, name, scale, seed, (x, y), (mnist.x_test[:tests], mnist.y_test[:tests]), progress)
+    }
 
 
 def trial(
-    config: Any, name: str, gain: float, seed: int, train: tuple, test: tuple, progress: Callable | None = None
+    config: Any, name: str, scale: float, seed: int, train: tuple, test: tuple, progress: Callable | None = None
 ) -> float:
-    """Accuracy on `test` after learning `train` once at a gain of the inputs."""
+    """Accuracy on `test` after learning `train` once with inputs so many times faster than published."""
     rule = rule_of(config, name)
     x, y = train
     spec = f"{x[0].numel()}-{config.frequency_neurons}"
     usual = Presentation()
-    amplitude = usual.amplitude * frequency(Inputs().gain) / frequency(gain)
     network = rule.build_network(
-        spec, shape=tuple(x.shape[1:]), classes=10, seed=seed, cells=Inputs(gain=gain),
-        presentation=replace(usual, amplitude=amplitude, read_gain=config.released_gain),
+        spec, shape=tuple(x.shape[1:]), classes=10, seed=seed, cells=inputs(scale),
+        presentation=replace(usual, amplitude=usual.amplitude / scale, read_gain=config.released_gain),
     )  # fmt: skip
     learning.fit(network, rule, x, y, epochs=1, batch=_BATCH, seed=seed, progress=progress)
     return float(learning.accuracy(network, *test)[0])
@@ -81,7 +87,10 @@ def _accuracies(config: Any, results: dict[str, dict], rule: str) -> np.ndarray:
     """Test accuracy in percent, ``(gains, seeds)``."""
     seeds = range(config.first_seed, config.first_seed + config.seeds)
     return np.array(
-        [[100 * results[f"frequency/{rule}/{g:g}/seed{s}"]["accuracy"] for s in seeds] for g in config.frequency_gains]
+        [
+            [100 * results[f"frequency/{rule}/{scale:g}/seed{s}"]["accuracy"] for s in seeds]
+            for scale in config.frequency_scales
+        ]
     )
 
 
@@ -91,10 +100,10 @@ def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
     losses = {}
     for rule in _RULES:
         found = _accuracies(config, results, rule)
-        for gain, values in zip(config.frequency_gains, found, strict=True):
+        for scale, values in zip(config.frequency_scales, found, strict=True):
             note = f"{config.frequency_neurons} neurons, {config.frequency_samples} digits once; full pixels fire at "
-            note += f"{frequency(gain):.0f} Hz (gain {gain:g})"
-            rows.append(_row(f"{rule}-at-{frequency(gain):.0f}-hz", values, "%", note))
+            note += f"{frequency(scale):.3g} Hz"
+            rows.append(_row(f"{rule}-at-{frequency(scale):.0f}-hz", values, "%", note))
         losses[rule] = found.max(0) - found.min(0)
         note = "accuracy at the best frequency less that at the worst"
         rows.append(_row(f"{rule}-loss-over-frequencies", losses[rule], "points", note))
@@ -110,5 +119,5 @@ def _row(name: str, values: np.ndarray, unit: str, note: str) -> Quantity:
 
 def figures(config: Any, results: dict[str, dict]) -> list[Figure]:
     """Accuracy against the frequency of the inputs."""
-    hertz = [frequency(g) for g in config.frequency_gains]
+    hertz = [frequency(scale) for scale in config.frequency_scales]
     return [_figures.by_frequency(hertz, {_TITLES[r]: _accuracies(config, results, r) for r in _RULES})]

@@ -42,8 +42,8 @@ class Config:
             row in between.
         train_samples, test_samples: digits used, 0 for all; `label_samples` those that label the neurons where the
             drive is not the released one (with the released one, all training digits).
-        frequency_gains: gains of the inputs, which set their frequencies; `frequency_samples` digits are shown once.
-        vdsp_rate, stdp_up, stdp_down, stdp_window: the two rules in that comparison, chosen at the published gain of 4.
+        frequency_scales: what the frequency of the inputs is multiplied by; `frequency_samples` digits are shown once.
+        vdsp_rate, stdp_up, stdp_down, stdp_window: the two rules in that comparison, chosen at the published frequency.
     """
 
     seeds: int = 3
@@ -57,16 +57,16 @@ class Config:
     label_samples: int = 10000
     test_samples: int = 0
     frequency_neurons: int = 50
-    frequency_samples: int = 10000
-    frequency_gains: tuple[float, ...] = (1.5, 2.5, 4.0, 8.0, 16.0)
-    vdsp_rate: float = 5e-3
+    frequency_samples: int = 5000
+    frequency_scales: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0)
+    vdsp_rate: float = 0.01
     stdp_up: float = 0.01
-    stdp_down: float = 0.005
-    stdp_window: float = 0.025
+    stdp_down: float = 0.01
+    stdp_window: float = 0.02
 
     def __post_init__(self) -> None:
         at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1, frequency_neurons=1, frequency_samples=1)
-        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3, frequency_gains=0.51)
+        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3, frequency_scales=0.01)
         if not len(self.neurons) == len(self.rates) == len(self.epochs):
             raise ParameterError(
                 f"settings neurons, rates and epochs need as many values each, not {len(self.neurons)}, "
@@ -76,7 +76,7 @@ class Config:
 
 QUICK = Config(
     seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
-    frequency_neurons=20, frequency_samples=1000, frequency_gains=(1.5, 4.0, 16.0),
+    frequency_neurons=20, frequency_samples=1000, frequency_scales=(0.25, 1.0),
 )  # fmt: skip
 
 
