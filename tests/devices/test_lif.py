@@ -218,3 +218,20 @@ def test_a_normalised_neuron_is_a_choice_of_numbers():
     device = LIF.replace(rest=0.0, reset=0.0, threshold=1.0, resistance=1.0, refractory=0.0)
     assert device.threshold_drive() == 1.0
     assert device.firing_rate(2.0) == pytest.approx(1 / (20e-3 * math.log(2)))
+
+
+@pytest.mark.parametrize("adaptation", ["none", "current", "threshold"])
+def test_beyond_is_the_distance_of_a_device_that_cannot_fire(adaptation):
+    device = devices.get("lif", adaptation=adaptation, noise=0.0)
+    state = device.init((50,), generator_for(1))
+    draw = torch.Generator().manual_seed(0)
+    state["potential"] = torch.empty(50, dtype=torch.float64).uniform_(-65e-3, -50e-3, generator=draw)
+    state["waiting"] = torch.empty(50, dtype=torch.float64).uniform_(-1e-3, 1e-3, generator=draw).clamp(min=0)
+    if adaptation != "none":
+        state["adaptation"] = torch.empty(50, dtype=torch.float64).uniform_(0, 4e-3, generator=draw)
+    drive = torch.empty(50).uniform_(0, 1e-9, generator=draw)
+    found = device.beyond(state, drive, 0.8e-3)
+    after = device.step({**state, "threshold": torch.full_like(state["threshold"], 1e3)}, drive, 0.8e-3, draw)
+    raised = after["adaptation"] if adaptation == "threshold" else 0.0
+    torch.testing.assert_close(found, after["potential"] - state["threshold"] - raised, rtol=1e-9, atol=1e-15)
+    assert 0 < int((found > 0).sum()) < 50
