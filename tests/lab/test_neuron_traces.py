@@ -99,3 +99,21 @@ def test_what_cannot_be_drawn_is_refused():
         neuron_traces("lif", 0, 0)
     with pytest.raises(ParameterError, match="'ideal' is a device of kind 'memory', not a neuron"):
         neuron_traces("ideal", 1, 0)
+
+
+@pytest.mark.parametrize(("name", "curves"), [("nbox", 2), ("vo2", 3)])
+def test_switches_show_their_static_curves(name, curves):
+    found = neuron_traces(name, 2, 0)
+    assert len(found["static"]) == curves
+    switch = devices.get(name).switch()
+    (threshold, current, _), _ = switch.turning_points()
+    voltage, amperes = next(iter(found["static"].values()))
+    inner = [n for n in range(1, len(voltage) - 1) if voltage[n - 1] < voltage[n] >= voltage[n + 1]]
+    assert voltage[inner[0]] == pytest.approx(threshold, rel=1e-3)
+    assert amperes[inner[0]] == pytest.approx(current, rel=0.2)
+    figure = plt.figure(figsize=(NARROW, 9.2), layout="constrained")
+    neuron_picture(found, name).draw(figure)
+    figure.canvas.draw()
+    assert [ax.get_xlabel() for ax in figure.axes][-1] == "static voltage (V)"
+    assert figure.axes[-1].get_ylabel() in ("current (mA)", "current (µA)")
+    plt.close(figure)

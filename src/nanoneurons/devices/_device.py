@@ -405,6 +405,10 @@ class NeuronDevice(Device):
             f"{type(self).__name__} does not say how far beyond its threshold it comes; let the first to cross win"
         )
 
+    def static_curves(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """By name, voltages in V and currents in A that can last in a nominal device; none unless overridden."""
+        return {}
+
     @abstractmethod
     def silence(self, state: State, where: torch.Tensor) -> State:
         """The state with the devices of a mask put back to rest without a spike, as lateral inhibition does."""

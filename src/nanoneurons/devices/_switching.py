@@ -81,6 +81,13 @@ class SwitchingNeuron(NeuronDevice):
         """A tenth of the time constant R_L C; any step is allowed, since the solver divides it."""
         return 0.1 * self.switch().circuit_time
 
+    def _load_line(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """What the source at the operating voltage can give through the load."""
+        volts = torch.linspace(0.0, self.operating_voltage, 2, dtype=torch.float64)
+        return {
+            f"load line at {self.operating_voltage:g} V": (volts, (self.operating_voltage - volts) / self.switch().load)
+        }
+
     def threshold_drive(self) -> float:
         """Rheobase in V: the smallest source voltage, stepped on at rest, that makes the nominal device fire.
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from nanoneurons.core.errors import ParameterError
@@ -108,6 +109,14 @@ class NbOxNeuron(SwitchingNeuron):
             self.thermal_capacitance, self.ambient, self.series, self.load, self.capacitance, self.switched, self.swing,
             self.noise, self.activation_jitter,
         )  # fmt: skip
+
+    def static_curves(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The S-shaped characteristic up to twice the hold current, and the load line."""
+        switch = self.switch()
+        hold = switch.turning_points()[1]
+        temperature = switch.ambient + np.geomspace(1e-3, 1.6 * (hold.temperature - switch.ambient), 300)
+        voltage, current = switch.static(temperature)
+        return {"device": (torch.from_numpy(voltage), torch.from_numpy(current)), **self._load_line()}
 
     def fabricated(self, key: int, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Activation energies in eV and thermal resistances in K/W."""

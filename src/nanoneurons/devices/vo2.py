@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from nanoneurons.core.errors import ParameterError
@@ -106,6 +107,16 @@ class VO2Neuron(SwitchingNeuron):
             self.thermal_resistance, self.thermal_capacitance, self.ambient, self.load, self.capacitance, self.switched,
             self.swing, self.noise, self.transition_jitter,
         )  # fmt: skip
+
+    def static_curves(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The major loop, heated and cooled, and the load line."""
+        switch, found = self.switch(), {}
+        top = switch.turning_points()[1][2] + switch.width
+        temperature = np.linspace(switch.ambient + 1e-3, top, 300)
+        for name, direction in (("heating", 1), ("cooling", -1)):
+            voltage, current = switch.static(temperature, direction)
+            found[name] = (torch.from_numpy(voltage), torch.from_numpy(current))
+        return found | self._load_line()
 
     def fabricated(self, key: int, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Transition temperatures in K and thermal resistances in K/W."""

@@ -91,6 +91,7 @@ def neuron_traces(spec: str, count: int, seed: int) -> dict[str, Any]:
         "rates": firing_rates(device, drives, count, seed).tolist(),
         "nominal": nominal.tolist(),
         "threshold": device.threshold_drive(),
+        "static": {n: [v.tolist(), i.tolist()] for n, (v, i) in device.ideal().static_curves().items()},
     }
 
 
@@ -141,13 +142,17 @@ def _label(what: str, unit: str) -> str:
 
 
 def neuron_picture(found: dict[str, Any], name: str = "") -> Picture:
-    """Three panels: potential with its spikes, the drive, and frequency against drive."""
-    count = len(found["rates"][0])
+    """Panels: potential with its spikes, the drive, frequency against drive, and static curves if there are any."""
+    count, static = len(found["rates"][0]), found.get("static")
 
     def draw(figure: Figure) -> None:
-        upper, middle, lower = figure.subplots(3, 1, height_ratios=(5, 2, 5))
+        upper, middle, lower, *rest = figure.subplots(
+            3 + bool(static), 1, height_ratios=(5, 2, 5, 5)[: 3 + bool(static)]
+        )
         _trace(upper, middle, found, is_narrow(figure))
         _rates(lower, found)
+        for ax in rest:
+            _static(ax, found["static"])
 
     threshold, fired = number(found["threshold"], found["drive_unit"]), len(found["trace"]["spikes"])
     return Picture(
@@ -155,10 +160,11 @@ def neuron_picture(found: dict[str, Any], name: str = "") -> Picture:
         f"{name or 'The device'}: a trace, and frequency against drive of {count} device{'s' if count > 1 else ''}",
         f"Above: reading of one nominal device without noise, marks at its {fired} spikes, and its drive. Below: "
         f"frequency at constant drives, from rest, of {count} devices with spread and noise and of the nominal one; "
-        f"dashed: the threshold at which that one fires from rest, once or more, {threshold}.",
+        f"dashed: the threshold at which that one fires from rest, once or more, {threshold}."
+        + (" At the bottom: voltages and currents that can last, and what the source gives." if static else ""),
         draw,
-        height=6.6,
-        narrow_height=6.6,
+        height=9.2 if static else 6.6,
+        narrow_height=9.2 if static else 6.6,
     )
 
 
@@ -202,6 +208,20 @@ def _rates(ax: Axes, found: dict[str, Any]) -> None:
     ax.set_xlabel(_label("constant drive", unit))
     ax.set_ylabel(f"frequency ({prefix}Hz)")
     ax.set_ylim(bottom=0)
+    ax.legend(loc="best", fontsize=8)
+
+
+def _static(ax: Axes, curves: dict[str, list[list[float]]]) -> None:
+    """Current against voltage."""
+    _, unit = scaled([i for _, current in curves.values() for i in current], "A")
+    size = dict(_PREFIXES)[unit.removesuffix("A")]
+    for (name, (voltage, current)), colour in zip(curves.items(), (BLUE, ORANGE, GREY), strict=False):
+        line = (0, (5, 3)) if name.startswith("load line") else "-"
+        ax.plot(voltage, np.array(current) / size, color=GREY if line != "-" else colour, linestyle=line, label=name)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("static voltage (V)")
+    ax.set_ylabel(_label("current", unit))
     ax.legend(loc="best", fontsize=8)
 
 
