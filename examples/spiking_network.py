@@ -82,8 +82,7 @@ def main(samples: int = 40) -> None:
         found = network.run({"pixels": spikes}, DURATION, state=state, generator=noise, plasticity=rule)
         state = found.state  # adaptation stays from sample to sample
     print("and after\n", answers(network, images))
-    prices = {**synapses.wired.prices(), **cell.prices()}
-    for line in bill(found.energy, prices).lines:
+    for line in bill(found.energy, synapses.wired.prices()).lines:  # neurons in units of 1 have no energy in joule
         print(
             f"a sample takes {line.count:8.0f} x {line.event}" + ("" if line.joule is None else f", {line.joule:.2g} J")
         )
