@@ -68,7 +68,7 @@ class AdaptiveExponential(EquationNeuron):
         80.5e-12, "A", doc="b: adaptation current of a spike", source=_FIT, low=0.0, high=1.0
     )
     operating_drive: float = param(
-        1e-9, "A", doc="constant current at which it fires again and again", source=_FIT, low=0.0, high=10.0
+        1e-9, "A", doc="constant current at which it fires again and again", source=_CHOICE, low=0.0, high=10.0
     )
     tolerance: float = tolerance_param()
     noise: float = noise_param(1e-3, "V", "standard deviation of the passive membrane's potential", high=10.0)

@@ -54,9 +54,13 @@ class FitzHughNagumo(EquationNeuron):
     read_unit: ClassVar[str] = "1"
     model: ClassVar[Spiking] = FITZHUGH_NAGUMO
 
-    excitability: float = param(0.7, "1", doc="a: where the nullclines cross", source=_1961, low=0.0, high=2.0)
-    recovery: float = param(0.8, "1", doc="b: decay of recovery", source=_1961, low=0.01, high=1.0)
-    slowness: float = param(12.5, "1", doc="tau: slowness of recovery", source=_1961, low=1.01, high=1e6)
+    excitability: float = param(
+        0.7, "1", doc="a: where the nullclines cross", source=_1961, low=0.0, high=2.0, verified=False
+    )
+    recovery: float = param(0.8, "1", doc="b: decay of recovery", source=_1961, low=0.01, high=1.0, verified=False)
+    slowness: float = param(
+        12.5, "1", doc="tau: slowness of recovery", source=_1961, low=1.01, high=1e6, verified=False
+    )
     time_scale: float = param(1e-3, "s", doc="unit of time T", source=_CHOICE, low=1e-12, high=1e3)
     level: float = param(
         1.0, "1", doc="v at which a spike is timed; a full one peaks near 2", source=_CHOICE, low=-2.0, high=2.0

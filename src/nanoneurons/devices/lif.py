@@ -67,17 +67,31 @@ class LeakyIntegrateAndFire(NeuronDevice):
     drive_unit: ClassVar[str] = "A"
     read_unit: ClassVar[str] = "V"
 
-    time_constant: float = param(20e-3, "s", doc="membrane time constant tau", source=_BOOK, low=1e-12, high=1e3)
-    resistance: float = param(100e6, "ohm", doc="membrane resistance R", source=_BOOK, low=1e-6, high=1e18)
-    rest: float = param(-65e-3, "V", doc="potential E without a drive", source=_BOOK, low=-1e3, high=1e3)
-    threshold: float = param(-50e-3, "V", doc="threshold theta", source=_BOOK, low=-1e3, high=1e3)
-    reset: float = param(-65e-3, "V", doc="potential after a spike, v_r", source=_BOOK, low=-1e3, high=1e3)
+    time_constant: float = param(
+        20e-3, "s", doc="membrane time constant tau", source=_BOOK, low=1e-12, high=1e3, verified=False
+    )
+    resistance: float = param(
+        100e6, "ohm", doc="membrane resistance R", source=_BOOK, low=1e-6, high=1e18, verified=False
+    )
+    rest: float = param(
+        -65e-3, "V", doc="potential E without a drive", source=_BOOK, low=-1e3, high=1e3, verified=False
+    )
+    threshold: float = param(-50e-3, "V", doc="threshold theta", source=_BOOK, low=-1e3, high=1e3, verified=False)
+    reset: float = param(
+        -65e-3, "V", doc="potential after a spike, v_r", source=_BOOK, low=-1e3, high=1e3, verified=False
+    )
     floor: float = param(
         -1e3, "V", doc="lowest potential, at the ends of steps; the default is out of reach", source=_CHOICE,
         low=-1e3, high=1e3,
     )  # fmt: skip
     refractory: float = param(
-        2e-3, "s", doc="time t_r for which the potential stays at reset", source=_BOOK, low=0.0, high=1e3
+        2e-3,
+        "s",
+        doc="time t_r for which the potential stays at reset",
+        source=_BOOK,
+        low=0.0,
+        high=1e3,
+        verified=False,
     )
     adaptation: str = param("none", doc="what a spike adapts", source=_CHOICE, choices=("none", "current", "threshold"))
     adaptation_step: float = param(
