@@ -2,13 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from nanoneurons import circuits, devices
 from nanoneurons.core.errors import ParameterError, RunawayError, StudyError
+from nanoneurons.core.random import generator_for
+from nanoneurons.core.update import Update
 from nanoneurons.networks._plasticity import VDSP
 from nanoneurons.networks.competition import Competitors, Inputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
+from nanoneurons.physics.voltage_switching import write_row
 
 
 class Rates:
@@ -184,3 +189,61 @@ def test_bad_settings_are_refused(make, said):
 def test_descriptions_that_do_not_fit_are_refused(spec):
     with pytest.raises(StudyError, match="network"):
         build_competitive(spec, shape=(64,), classes=4)
+
+
+class Potentials:
+    """Sends the potentials themselves; with `by_potential` an array that has a compiled form is written in the loop."""
+
+    law, values = 0, ()
+
+    def __init__(self, compiled):
+        self.by_potential = compiled
+
+    def wanted(self, before, weights, quiet):
+        return Update(-before.float(), "V")
+
+
+def memristors(spec, chips, **changes):
+    device = devices.get(spec).ideal().replace(**changes)
+    circuit = circuits.catalogue["synapse-array"].build(device, background=1.0)
+    net = network(
+        circuit=circuit,
+        chips=chips,
+        cells=Inputs(bias=0.95, gain=6.0, cut=0.1),
+        presentation=Presentation(step=1e-3, duration=0.05, prompt=True),
+    )
+    net.fabricate(generator_for(1))
+    net.refresh()
+    return net
+
+
+@pytest.mark.parametrize("spec", ["tio2", "hfo2-analog", "hzo-ftj"])
+@pytest.mark.parametrize("chips", [None, 2])
+def test_devices_written_inside_the_loop_are_those_written_at_stops(spec, chips):
+    """Nominal devices and fabricated spreads: the same spikes and, to rounding of float32, the same weights."""
+    nets = [memristors(spec, chips, nonlinearity=1.0, change_spread=0.1, threshold_spread=0.01) for _ in range(2)]
+    start = nets[0].synapses.weight.clone()
+    x = images()
+    one = nets[0].present(x, Potentials(True), generator_for(2))
+    two = nets[1].present(x, Potentials(False), generator_for(2))
+    assert torch.equal(one, two)
+    assert one.sum() > 20
+    assert not torch.equal(nets[0].synapses.weight, start)
+    torch.testing.assert_close(nets[0].synapses.weight, nets[1].synapses.weight, rtol=0, atol=2e-6)
+    shown = nets[0].synapses.weight.clone()
+    nets[0].refresh()
+    torch.testing.assert_close(nets[0].synapses.weight, shown, rtol=0, atol=1e-6)
+    assert nets[0].synapses.pulses_applied == nets[1].synapses.pulses_applied > 0
+
+
+def test_noise_of_devices_written_inside_the_loop_is_that_of_the_device():
+    """One row, one spike: the spread of 4,000 changes from cycle to cycle is the declared 10 %."""
+    device = devices.get("tio2").ideal().replace(cycle_spread=0.1)
+    state = device.init((1, 1, 4000), generator_for(1))
+    state["weight"].fill_(0.5)
+    rows = device.rows(state, generator_for(2), device.write_scale(), (0.0, 1.0))
+    seen = np.zeros(4000, np.float32)
+    write_row(rows, 0, 0, np.full(4000, -1.2), seen)
+    moved = state["weight"].flatten() - 0.5
+    assert float(moved.std() / moved.mean()) == pytest.approx(0.1, rel=0.05)
+    np.testing.assert_array_equal(seen, state["weight"].flatten().numpy())

@@ -54,6 +54,11 @@ class DeviceArray(MemoryCircuit, ABC):
         10e-9, "s", doc="length of a read", source="usual value", low=0.0, high=1.0, verified=False
     )
 
+    write_gain: float = param(
+        1.0, doc="amplification of wanted changes given as voltages, times the one that suits the device",
+        source=_OURS, low=1e-6, high=1e6,
+    )  # fmt: skip
+
     def check(self) -> None:
         """Refuse a single device per weight where it can go one way only."""
         if self.mapping == "reference" and len(self.device.directions) == 1:
@@ -182,7 +187,9 @@ class DeviceArray(MemoryCircuit, ABC):
                 f"{type(self.device).__name__} takes pulses of a standard waveform, not voltages of any size; a rule "
                 "that writes by voltage needs devices that declare their switching against voltage, one per weight"
             )
-        signed = volts if self.device.drive_effect > 0 else -volts
+        rise, fall = self.device.write_scale()
+        driven = self.write_gain * torch.where(volts > 0, rise * volts, fall * volts)
+        signed = driven if self.device.drive_effect > 0 else -driven
         return {**state, **_named("cell.", apply(_branch("cell.", state), signed, generator))}
 
     def program(self, state: State, target: torch.Tensor, generator: torch.Generator) -> State:

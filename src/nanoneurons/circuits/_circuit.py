@@ -156,7 +156,7 @@ class MemoryCircuit(Circuit, ABC):
     @property
     def takes_voltages(self) -> bool:
         """Whether an update in V can be carried out: the devices answer to the size of a voltage."""
-        return hasattr(self.device, "apply_voltage")
+        return hasattr(self.device, "apply_voltage") and not getattr(self, "paired", False)
 
     def update_at(
         self, state: State, where: tuple[torch.Tensor, ...], update: Update, generator: torch.Generator
@@ -167,9 +167,10 @@ class MemoryCircuit(Circuit, ABC):
             where: index tensors of equal length: ``(chip, row)`` or ``(row,)`` for whole rows, with a change
                 ``(events, in)``; or also of the column, with a change ``(events,)``. No cell may come twice.
         """
-        after = self.update({name: value[where] for name, value in state.items()}, update, generator)
-        for name, value in after.items():
-            state[name][where] = value
+        chosen = {name: value[where] for name, value in state.items()}
+        for name, value in self.update(chosen, update, generator).items():
+            if value is not chosen[name]:
+                state[name][where] = value
         return state
 
     def pulse_weight(self, shape: tuple[int, ...] = ()) -> float:

@@ -12,6 +12,7 @@ from nanoneurons.core.energy import Counts, Price
 from nanoneurons.core.parameter import param
 from nanoneurons.core.update import OuterProducts, Update
 from nanoneurons.devices import State
+from nanoneurons.physics.voltage_switching import Rows
 
 from ._array import DeviceArray
 
@@ -31,7 +32,7 @@ class SynapseArray(DeviceArray):
     w is :math:`G / G_{high}`. Devices that go one way only come in pairs, :math:`w = (1 - m) (1 + (G^+ - G^-) /
     (G_{high} - G_{low})) / 2 + m`.
 
-    Not modelled: wire resistance, sneak paths, disturbance by reading, the shape of the pulses.
+    Not modelled: read noise, wire resistance, sneak paths, disturbance by reading, the shape of the pulses.
 
     Source: Querlioz et al., IEEE Trans. Nanotechnol. 12, 288 (2013), for the arrangement.
     """
@@ -69,6 +70,26 @@ class SynapseArray(DeviceArray):
     def update(self, state: State, update: Update | OuterProducts, generator: torch.Generator) -> State:
         """Carry out a wanted change; see `DeviceArray` for how it becomes pulses."""
         return super().update(state, update, generator)
+
+    def rows(self, state: State, generator: torch.Generator) -> Rows | None:
+        """The array as compiled loops take it that write whole rows by the potentials of their inputs, in place.
+
+        None where the devices do not answer to the size of a voltage, or have no such form.
+        """
+        made = getattr(self.device, "rows", None)
+        if made is None or self.paired:
+            return None
+        cells = {name.removeprefix("cell."): value for name, value in state.items()}
+        if cells["weight"].dim() == 2:
+            cells = {name: value.unsqueeze(0) for name, value in cells.items()}
+        gains = tuple(self.write_gain * scale for scale in self.device.write_scale())
+        return made(cells, generator, gains, (self._floor, 1 - self._floor))
+
+    def remarks(self) -> tuple[str, ...]:
+        """That spikes read without noise."""
+        if not any("read" in found.name for found in self.device.imperfections()):
+            return ()
+        return ("Spikes read the synapses without noise here, so the devices' read noise cannot cost anything.",)
 
     def inference(self, out_features: int, in_features: int) -> Counts:
         """One spike on every row: one read per device."""

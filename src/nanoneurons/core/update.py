@@ -17,8 +17,9 @@ class Update:
 
     Args:
         change: wanted signed change, shape ``(*chips, out, in)``.
-        unit: ``"weight"`` (units of the layer's weight), ``"pulses"`` (whole device pulses) or ``"V"`` (a voltage
-            across each device for the length of a pulse, for devices that answer to one).
+        unit: ``"weight"`` (units of the layer's weight), ``"pulses"`` (whole device pulses) or ``"V"`` (a signal of up
+            to 1 V that the array's drivers bring to the voltages of its devices and hold across each for the length of
+            a pulse, for devices that answer to the size of a voltage; positive raises the weight).
         activity: for stochastic pulse trains, the sum over the batch of ``|x| |d|`` in the unit of
             `change`: how far the weight is pushed up plus how far it is pushed down. The two
             directions are then ``(activity + change) / 2`` and ``(activity - change) / 2``, and

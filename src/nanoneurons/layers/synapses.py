@@ -7,6 +7,7 @@ import torch
 from nanoneurons.circuits import Circuit, MemoryCircuit
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.update import Update
+from nanoneurons.physics.voltage_switching import Rows
 
 from ._layer import DeviceLayer
 
@@ -52,6 +53,11 @@ class Synapses(DeviceLayer):
         circuit = self._wired()
         assert isinstance(circuit, MemoryCircuit)
         return circuit
+
+    def rows(self, generator: torch.Generator) -> Rows | None:
+        """The devices as a compiled loop writes them in place, if it can; see `SynapseArray.rows`."""
+        made = getattr(self.wired, "rows", None)
+        return made(self.state, generator) if self.fabricated and made is not None else None
 
     @torch.no_grad()
     def apply_at(self, where: tuple[torch.Tensor, ...], update: Update, generator: torch.Generator) -> None:

@@ -28,7 +28,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.core.update import Update
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks import _plasticity
-from nanoneurons.networks.competition import Competitors, Presentation
+from nanoneurons.networks.competition import Competitors, Presentation, by_voltage
 from nanoneurons.networks.competitive import CompetitiveNetwork, build_competitive
 from nanoneurons.networks.decoding import DECODERS
 
@@ -62,20 +62,28 @@ class VDSP(LayerRule):
         6e-3, doc="learning rate; 6e-4 and three epochs suit all of MNIST", source=_OURS, low=0.0, high=1.0
     )
     inhibition: float = param(
-        0.01, "s", doc="time for which a spike holds the other neurons at rest", source=_PAPER, low=0.0, high=1.0
-    )
+        0.01, "s", doc="time for which a spike holds the other neurons at rest, doubled where voltages write",
+        source=_PAPER, low=0.0, high=1.0,
+    )  # fmt: skip
     read_gain: float = param(
         1.0, doc="factor of the input current while nothing is learnt", source=_OURS, low=1e-3, high=1e6
     )
     decoder: str = param("likelihood", doc="read-out of the spikes of labelled neurons", source=_OURS, choices=DECODERS)
 
     def build_network(self, spec: str, **common: Any) -> CompetitiveNetwork:
-        """A layer of competing neurons; settings given here go before those of the rule."""
+        """A layer of competing neurons, one of its own where potentials write beyond thresholds.
+
+        Settings given here go before those of the rule.
+        """
         choices: dict[str, Any] = {
             "competitors": Competitors(inhibition=self.inhibition),
             "presentation": Presentation(read_gain=self.read_gain),
             "decoder": self.decoder,
         }
+        circuit = common.get("circuit")
+        if circuit is not None and getattr(circuit, "takes_voltages", False):
+            names = ("cells", "competitors", "presentation")
+            choices |= dict(zip(names, by_voltage(2 * self.inhibition, self.read_gain), strict=True))
         return build_competitive(spec, **{**choices, **common})
 
     def accept(self, circuit: Circuit) -> None:
@@ -112,11 +120,11 @@ class VDSPState(RuleState):
         self.rate = rule.rate
         self.chips = network.chips or 1
         synapses = network.synapses
-        self.volts = synapses.fabricated and synapses.wired.takes_voltages
+        self.by_potential = synapses.fabricated and synapses.wired.takes_voltages
 
     def wanted(self, before: torch.Tensor, weights: torch.Tensor, quiet: torch.Tensor) -> Update:
         """The law of the module for rows of synapses, or the potentials themselves as voltages."""
-        if self.volts:
+        if self.by_potential:
             return Update(-before.float(), "V")
         up = (1 - weights) * torch.expm1(-before.clamp(max=0))
         down = weights * torch.expm1(before.clamp(min=0))

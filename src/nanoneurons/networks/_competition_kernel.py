@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ._plasticity import NO_LAW, change, expm1_small
+from nanoneurons.physics.voltage_switching import write_row
+
+from ._plasticity import BY_VOLTAGE, NO_LAW, change, expm1_small
 
 __all__ = ["Constants", "State", "advance"]
 
@@ -174,12 +176,15 @@ def _copy(rows, columns, events):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True, nogil=True)
-def _learn(law, values, rows, columns, events, v, last, now, quiet):  # pragma: no cover - compiled
+def _learn(law, values, devices, chip, rows, columns, events, v, last, now, quiet):  # pragma: no cover - compiled
     for i in range(v.shape[0]):
         quiet[i] = now - last[i]
     for j in range(rows.shape[0]):
         if events[j]:
-            change(law, values, rows[j], v, quiet)
+            if law == BY_VOLTAGE:
+                write_row(devices, chip, j, v, rows[j])
+            else:
+                change(law, values, rows[j], v, quiet)
     _copy(rows, columns, events)
 
 
@@ -199,7 +204,7 @@ def _rest(v_in, rf_in, v, rf, adapted, y, held, skipped, c):  # pragma: no cover
 
 @numba.njit(cache=True, nogil=True)
 def advance(
-    drives, weights, columns, state, cursor, until, events, counts, sent, hold, steps, c, law, values, pause
+    drives, weights, columns, state, cursor, until, events, counts, sent, hold, steps, c, law, values, devices, pause
 ):  # pragma: no cover - compiled
     """Run every chip to sample `until` or, with `pause`, to its next output spike; returns whether all are there.
 
@@ -212,6 +217,7 @@ def advance(
         counts: output spikes ``(chips, samples, out)``; `sent` input spikes ``(chips, samples)``.
         hold: steps of inhibition.
         law, values: law of plasticity and its numbers, see `_plasticity.change`.
+        devices: what `BY_VOLTAGE` writes by the potentials of the inputs.
     """
     chips, n, m = weights.shape
     done = True
@@ -316,7 +322,7 @@ def advance(
                 if pause:
                     at[2], done = 1, False
                     break
-                _learn(law, values, w, wt, events[chip], vi, last, at[3], quiet)
+                _learn(law, values, devices, chip, w, wt, events[chip], vi, last, at[3], quiet)
             if stage != 2:
                 end = (k + 1) * c.dt
                 for a in range(number):
@@ -331,7 +337,7 @@ def advance(
                 if pause:
                     at[2], done = 2, False
                     break
-                _learn(law, values, w, wt, events[chip], vi, last, at[3], quiet)
+                _learn(law, values, devices, chip, w, wt, events[chip], vi, last, at[3], quiet)
             count = 0
             for a in range(number):
                 if last[active[a]] == at[3]:

@@ -9,9 +9,10 @@ import math
 import numba
 import numpy as np
 
-__all__ = ["NO_LAW", "VDSP", "change"]
+__all__ = ["BY_VOLTAGE", "NO_LAW", "VDSP", "change"]
 
 NO_LAW, VDSP = 0, 1
+BY_VOLTAGE = -1  # synapses in devices that the potentials of the inputs write, see physics.voltage_switching
 _ORDER = 14  # of the series of exp(z) - 1 below one half: the next term is 2e-17
 _SERIES = tuple(1.0 / math.factorial(k) for k in range(_ORDER, 0, -1))
 

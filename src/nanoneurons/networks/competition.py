@@ -9,7 +9,7 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 
-__all__ = ["Competitors", "Inputs", "PoissonInputs", "Presentation", "decay"]
+__all__ = ["Competitors", "Inputs", "PoissonInputs", "Presentation", "by_voltage", "decay"]
 
 
 def _require(owner: object, positive: tuple[str, ...], not_negative: tuple[str, ...] = ()) -> None:
@@ -135,3 +135,28 @@ class Presentation:
 def decay(time: float, constant: float) -> float:
     """What is left after a time; nothing where there is no time constant."""
     return math.exp(-time / constant) if constant else 0.0
+
+
+def by_voltage(inhibition: float = 0.02, read_gain: float = 1.0) -> tuple[Inputs, Competitors, Presentation]:
+    """Settings for synapses that the potentials of the inputs write beyond two thresholds.
+
+    A volley of input spikes makes an output fire at once; only inputs at their reset then strengthen their synapses,
+    and those of dark pixels, near their threshold by the end of a sample, weaken theirs. Constants are those of the
+    public program to Garg et al., arXiv:2510.25787 (2025), without the noise of its inputs; the threshold of the
+    competitors (8.2 there) and the inhibition (12 ms) were chosen on held-out digits.
+    """
+    step, tau_in, tau_out, tau_threshold = 1e-3, 0.029, 0.01151, 0.115
+    per_step = 1 / -math.expm1(-step / tau_in)  # a drive that adds 1 to a potential in every step
+    return (
+        Inputs(
+            time_constant=tau_in, refractory=step, gain=0.2 * per_step, bias=1.28 * step / tau_in * per_step, cut=0.1
+        ),
+        Competitors(
+            time_constant=tau_out, threshold=30.0, refractory=0.002, gain=1 / -math.expm1(-step / tau_out),
+            adaptation_step=1.1 * tau_threshold, adaptation_time=tau_threshold, inhibition=inhibition,
+            adapts="threshold",
+        ),
+        Presentation(
+            step=step, duration=0.041, amplitude=1.0, filter_time=0.0, read_gain=read_gain, pause=0.1, prompt=True
+        ),
+    )  # fmt: skip

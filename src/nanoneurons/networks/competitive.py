@@ -30,10 +30,11 @@ from nanoneurons.core.random import draw_key, generator_for, uniform
 from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.synapses import Synapses
+from nanoneurons.physics.voltage_switching import NO_ROWS
 
 from ._competition_kernel import Constants, State, advance
 from ._event_driven import SpikeTiming, present_events
-from ._plasticity import NO_LAW
+from ._plasticity import BY_VOLTAGE, NO_LAW
 from .competition import Competitors, Inputs, PoissonInputs, Presentation, decay
 from .decoding import DECODERS, class_means, class_scores, labels_of
 
@@ -52,6 +53,8 @@ class Plasticity(Protocol):
     Attributes:
         law: compiled law for software synapses, see `_plasticity`; `NO_LAW` where `wanted` is asked at every spike.
         values: numbers of that law.
+        by_potential: true where synapses in devices are given the potentials of the inputs as voltages, so that an
+            array which has a compiled form is written without a stop; a rule that does not may leave it out.
     """
 
     law: int
@@ -200,6 +203,11 @@ class CompetitiveNetwork(nn.Module):
         drives = cells.drive(x.flatten(1).double()).numpy()
         columns = self._rows().transpose(1, 2).contiguous().numpy()
         law = NO_LAW if plasticity is None or self.synapses.fabricated else plasticity.law
+        devices = None
+        if plasticity is not None and generator is not None and getattr(plasticity, "by_potential", False):
+            devices = self.synapses.rows(generator)
+            law = NO_LAW if devices is None else BY_VOLTAGE
+        written = NO_ROWS if devices is None else devices
         pauses = plasticity is not None and law == NO_LAW
         cursor = torch.zeros(lead, 4, dtype=torch.int64)
         cursor[:, 3] = self.clock
@@ -208,13 +216,13 @@ class CompetitiveNetwork(nn.Module):
         sent = torch.zeros(lead, len(x), dtype=torch.int64)
         state = self._arrays()
         constants = self._constants(plasticity)
-        values = np.array(plasticity.values if law != NO_LAW and plasticity else (0.0,), np.float64)
+        values = np.array(plasticity.values if plasticity and law not in (NO_LAW, BY_VOLTAGE) else (0.0,), np.float64)
         hold = round(self.competitors.inhibition / step)
         for start in range(0, len(x), _PIECE):
             until = min(start + _PIECE, len(x))
             while not advance(
                 drives, self._rows().numpy(), columns, state, cursor.numpy(), until, events.numpy(), counts.numpy(),
-                sent.numpy(), hold, self.presentation.steps, constants, law, values, pauses,
+                sent.numpy(), hold, self.presentation.steps, constants, law, values, written, pauses,
             ):  # fmt: skip
                 assert plasticity is not None and generator is not None
                 stopped = events & (cursor[:, 2:3] > 0)
@@ -225,6 +233,8 @@ class CompetitiveNetwork(nn.Module):
                 progress(until / len(x), f"sample {until} of {len(x)}")
         self.clock.copy_(cursor[:, 3])
         self.input_spikes.copy_(sent.double().mean())
+        if devices is not None:
+            self.synapses.pulses_applied += float(devices.written.sum()) * self.synapses.in_features
         return counts
 
     def check_calm(self, counts: torch.Tensor) -> None:
