@@ -10,7 +10,7 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.networks.competition import Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork
 from nanoneurons.papers import load_published
-from nanoneurons.papers.garg2022_vdsp import _frequency, _sizes, experiment
+from nanoneurons.papers.garg2022_vdsp import _frequency, _memristors, _sizes, experiment
 
 SMALL = dataclasses.replace(
     experiment.QUICK, neurons=(5, 8), rates=(4e-3, 4e-3), epochs=(1, 1), train_samples=150, label_samples=60,
@@ -87,3 +87,18 @@ def test_every_published_size_is_run_with_the_defaults():
 def test_sizes_without_a_rate_are_refused():
     with pytest.raises(ParameterError, match="as many values each, not 2, 1 and 1"):
         dataclasses.replace(experiment.QUICK, neurons=(5, 8))
+
+
+def test_memristors_learn_and_become_quantities():
+    small = dataclasses.replace(SMALL, memristor_neurons=8)
+    found = {
+        f"memristor/{job}/seed0": _memristors.run(small, job.split("/"), 0, lambda share, text: None)
+        for job in _memristors.jobs(small)
+    }
+    rows = {row.quantity: row for row in _memristors.quantities(small, found)}
+    assert len(rows) == 3 * 2 * 3
+    published = {name for name in load_published("garg2022-vdsp") if name.startswith("memristor-")}
+    assert published == {"memristor-tio2", "memristor-hfo2-analog", "memristor-hzo-ftj"} <= set(rows)
+    for result in found.values():
+        assert result["spikes"] > 1
+    assert rows["memristor-tio2"].measured == 100 * found["memristor/tio2/nominal/seed0"]["sum"]

@@ -19,14 +19,14 @@ from nanoneurons.core.errors import ParameterError
 from nanoneurons.learning.vdsp import VDSP
 from nanoneurons.papers._paper import Figure, Quantity, at_least
 
-from . import _frequency, _sizes
+from . import _frequency, _memristors, _sizes
 
 __all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
 
 TITLE = "Voltage-dependent synaptic plasticity: digits learnt without labels"
 CITATION = VDSP.citation
 
-_PARTS = {"size": _sizes, "frequency": _frequency}
+_PARTS = {"size": _sizes, "frequency": _frequency, "memristor": _memristors}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Config:
         train_samples, test_samples: digits used, 0 for all; `label_samples` those that label the neurons where the
             drive is not the released one (with the released one, all training digits).
         frequency_scales: what the frequency of the inputs is multiplied by; `frequency_samples` digits are shown once.
+        memristor_neurons: competing neurons of the three memristors.
         vdsp_rate, stdp_up, stdp_down, stdp_window: the two rules in that comparison, chosen at the published frequency.
     """
 
@@ -59,6 +60,7 @@ class Config:
     frequency_neurons: int = 50
     frequency_samples: int = 5000
     frequency_scales: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0)
+    memristor_neurons: int = 200
     vdsp_rate: float = 0.01
     stdp_up: float = 0.01
     stdp_down: float = 0.01
@@ -66,6 +68,7 @@ class Config:
 
     def __post_init__(self) -> None:
         at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1, frequency_neurons=1, frequency_samples=1)
+        at_least(self, memristor_neurons=1)
         at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3, frequency_scales=0.01)
         if not len(self.neurons) == len(self.rates) == len(self.epochs):
             raise ParameterError(
@@ -77,6 +80,7 @@ class Config:
 QUICK = Config(
     seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
     frequency_neurons=20, frequency_samples=1000, frequency_scales=(0.25, 1.0),
+    memristor_neurons=20,
 )  # fmt: skip
 
 
