@@ -99,6 +99,16 @@ def test_default_settings_learn_the_embedded_digits():
     assert learnt > unlearnt + 0.1
 
 
+def test_the_rate_falls_geometrically():
+    network = build_competitive("6-3", shape=(6,), classes=2)
+    rule = VDSP(rate=RATE, final=0.01).start(network, 5, 1)
+    x, rates = torch.rand(2, 6, generator=torch.Generator().manual_seed(0)), []
+    for _ in range(5):
+        rule.learn(x, torch.zeros(2), torch.Generator(), torch.arange(2))
+        rates.append(rule.values[0])
+    np.testing.assert_allclose(rates, RATE * np.logspace(0, -2, 5), rtol=1e-12)
+
+
 def test_there_are_no_gradients():
     with pytest.raises(RefusedError, match="knows no gradients"):
         state().step(torch.Generator())

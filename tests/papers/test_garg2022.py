@@ -13,8 +13,8 @@ from nanoneurons.papers import load_published
 from nanoneurons.papers.garg2022_vdsp import _frequency, _memristors, _sizes, experiment
 
 SMALL = dataclasses.replace(
-    experiment.QUICK, neurons=(5, 8), rates=(4e-3, 4e-3), epochs=(1, 1), train_samples=150, label_samples=60,
-    test_samples=40,
+    experiment.QUICK, neurons=(5, 8), rates=(4e-3, 4e-3), finals=(1.0, 0.1), epochs=(1, 1), train_samples=150,
+    label_samples=60, test_samples=40,
 )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_every_published_size_is_run_with_the_defaults():
 
 
 def test_sizes_without_a_rate_are_refused():
-    with pytest.raises(ParameterError, match="as many values each, not 2, 1 and 1"):
+    with pytest.raises(ParameterError, match="as many values each, not 2, 1, 1, 1"):
         dataclasses.replace(experiment.QUICK, neurons=(5, 8))
 
 

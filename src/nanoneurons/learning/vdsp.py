@@ -61,6 +61,10 @@ class VDSP(LayerRule):
     rate: float = param(
         6e-3, doc="learning rate; 6e-4 and three epochs suit all of MNIST", source=_OURS, low=0.0, high=1.0
     )
+    final: float = param(
+        1.0, doc="learning rate of the last mini-batch over the first; it falls geometrically", source=_OURS, low=1e-6,
+        high=1.0,
+    )  # fmt: skip
     inhibition: float = param(
         0.01, "s", doc="time for which a spike holds the other neurons at rest, doubled where voltages write",
         source=_PAPER, low=0.0, high=1.0,
@@ -106,7 +110,7 @@ class VDSP(LayerRule):
         circuit = network.synapses.circuit
         if circuit is not None and network.synapses.fabricated:
             self.accept(circuit)
-        return VDSPState(network, self)
+        return VDSPState(network, self, steps_per_epoch * epochs)
 
 
 class VDSPState(RuleState):
@@ -114,8 +118,9 @@ class VDSPState(RuleState):
 
     network: CompetitiveNetwork
 
-    def __init__(self, network: CompetitiveNetwork, rule: VDSP) -> None:
+    def __init__(self, network: CompetitiveNetwork, rule: VDSP, steps: int) -> None:
         super().__init__(network)
+        self.rule, self.steps, self.taken = rule, steps, 0
         self.law, self.values = _plasticity.VDSP, (rule.rate, rule.rate)
         self.rate = rule.rate
         self.chips = network.chips or 1
@@ -132,7 +137,10 @@ class VDSPState(RuleState):
 
     def learn(self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, chosen: torch.Tensor) -> torch.Tensor:
         """Show the samples of a mini-batch one after the other; there is no loss (0)."""
+        self.rate = self.rule.rate * self.rule.final ** (self.taken / max(self.steps - 1, 1))
+        self.values = (self.rate, self.rate)
         self.network.present(x, self, generator)
+        self.taken += 1
         return torch.zeros(())
 
     def step(self, generator: torch.Generator) -> None:

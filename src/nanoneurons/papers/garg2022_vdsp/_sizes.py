@@ -23,6 +23,7 @@ __all__ = ["accuracy", "figures", "jobs", "quantities", "run", "seeds_of"]
 
 DRIVES = ("released", "training", "doubled")
 _PIXELS = 784
+_BATCH = 500  # digits between two changes of the learning rate
 _SHOWN = 36  # neurons whose weights are kept for the figure
 
 
@@ -48,19 +49,15 @@ def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str]
     amplitude = Presentation().amplitude * _PIXELS / x.shape[1]
     network = CompetitiveNetwork(x.shape[1], neurons, mnist.classes, seed=seed)
     network.presentation = Presentation(amplitude=amplitude)
-    state = VDSP(rate=rate).start(network, 1, epochs)
-    seconds, spikes = time.process_time(), 0.0
-    for epoch in range(epochs):
-        said = f"{neurons} neurons, seed {seed}, epoch {epoch + 1}"
-        counts = network.present(
-            x,
-            state,
-            generator_for(seed, "rule"),
-            lambda share, _, e=epoch, s=said: progress(0.6 * (e + share) / epochs, s),
-        )
-        spikes = float(counts.sum(-1).double().mean())
+    steps = -(-count // _BATCH)
+    state = VDSP(rate=rate, final=config.finals[place]).start(network, steps, epochs)
+    generator, seconds = generator_for(seed, "rule"), time.process_time()
+    for k in range(epochs * steps):
+        chosen = torch.arange(k % steps * _BATCH, min((k % steps + 1) * _BATCH, count))
+        state.learn(x[chosen], y[chosen], generator, chosen)
+        progress(0.6 * (k + 1) / (epochs * steps), f"{neurons} neurons, seed {seed}, epoch {k // steps + 1}")
     seconds = time.process_time() - seconds
-    result: dict[str, Any] = {"seconds": seconds, "training_spikes": spikes, "notice": mnist.notice, "samples": count}
+    result: dict[str, Any] = {"seconds": seconds, "notice": mnist.notice, "samples": count}
     fields = network.synapses.weight.detach()[:_SHOWN]
     result["fields"] = (100 * fields).round().int().tolist() if seed == config.first_seed else []
     learnt = {name: value.clone() for name, value in network.state_dict().items()}
@@ -98,7 +95,7 @@ _DECODERS = {
 def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
     """Accuracies by size, drive and read-out; the published one is the sum with the released drive."""
     rows = []
-    for neurons, rate, epochs in zip(config.neurons, config.rates, config.epochs, strict=True):
+    for neurons, rate, final, epochs in zip(config.neurons, config.rates, config.finals, config.epochs, strict=True):
         runs = [results[f"size/{neurons}/seed{s}"] for s in seeds_of(config)]
         for drive in DRIVES:
             read = [r[drive] for r in runs]
@@ -108,7 +105,8 @@ def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
                 note = f"{_DECODERS[decoder]}; {spikes:.1f} spikes a digit, {100 * silent:.1f} % without; labels from "
                 note += f"{read[0]['labels']} training digits"
                 if not suffix:
-                    note += f"; learning rate {rate:g}, {epochs} epochs. {runs[0]['notice']}"
+                    falls = "" if final == 1 else f" falling to {rate * final:g}"
+                    note += f"; learning rate {rate:g}{falls}, {epochs} epochs. {runs[0]['notice']}"
                 rows.append(
                     _row(f"neurons-{neurons}{suffix}", accuracy(config, results, neurons, drive, decoder), note)
                 )

@@ -37,7 +37,8 @@ class Config:
     training digits.
 
     Attributes:
-        neurons, rates, epochs: sizes of the network, with the learning rate and the passes of each.
+        neurons, rates, finals, epochs: sizes of the network, with the learning rate of each, what is left of it at the
+            end (it falls geometrically), and the passes.
         released_gain: factor of the drive in labelling and testing in the authors' program; `physical_gain` that of the
             row in between.
         train_samples, test_samples: digits used, 0 for all; `label_samples` those that label the neurons where the
@@ -50,7 +51,8 @@ class Config:
     seeds: int = 3
     first_seed: int = 0
     neurons: tuple[int, ...] = (100, 400, 500)
-    rates: tuple[float, ...] = (6e-4, 2.4e-3, 2.4e-3)
+    rates: tuple[float, ...] = (6e-4, 1.2e-3, 1.2e-3)
+    finals: tuple[float, ...] = (1.0, 1.0, 1.0)
     epochs: tuple[int, ...] = (5, 3, 3)
     released_gain: float = 200.0
     physical_gain: float = 2.0
@@ -69,16 +71,16 @@ class Config:
     def __post_init__(self) -> None:
         at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1, frequency_neurons=1, frequency_samples=1)
         at_least(self, memristor_neurons=1)
-        at_least(self, rates=1e-9, released_gain=1e-3, physical_gain=1e-3, frequency_scales=0.01)
-        if not len(self.neurons) == len(self.rates) == len(self.epochs):
-            raise ParameterError(
-                f"settings neurons, rates and epochs need as many values each, not {len(self.neurons)}, "
-                f"{len(self.rates)} and {len(self.epochs)}"
-            )
+        at_least(self, rates=1e-9, finals=1e-6, released_gain=1e-3, physical_gain=1e-3, frequency_scales=0.01)
+        counts = [len(getattr(self, name)) for name in ("neurons", "rates", "finals", "epochs")]
+        if len(set(counts)) > 1:
+            found = ", ".join(map(str, counts))
+            raise ParameterError(f"settings neurons, rates, finals and epochs need as many values each, not {found}")
 
 
 QUICK = Config(
-    seeds=1, neurons=(20,), rates=(4e-3,), epochs=(1,), train_samples=2000, label_samples=1000, test_samples=500,
+    seeds=1, neurons=(20,), rates=(4e-3,), finals=(1.0,), epochs=(1,), train_samples=2000, label_samples=1000,
+    test_samples=500,
     frequency_neurons=20, frequency_samples=1000, frequency_scales=(0.25, 1.0),
     memristor_neurons=20,
 )  # fmt: skip
