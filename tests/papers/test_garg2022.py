@@ -65,7 +65,8 @@ def test_frequencies_become_quantities_and_a_figure():
         rule, scale = job.split("/")
         results[f"frequency/{job}/seed0"] = _frequency.run(few, [rule, scale], 0, lambda share, _: None)
     rows = {row.quantity: row for row in _frequency.quantities(few, results)}
-    assert len(rows) == 4 + 2 + 1
+    assert len(rows) == 4 + 2 + 2
+    assert rows["advantage-above-the-lowest-frequency"].measured == 0  # one frequency is left
     at_54 = rows["stdp-at-54-hz"]
     assert at_54.measured == 100 * results["frequency/stdp/1/seed0"]["accuracy"]
     losses = [rows[f"{rule}-loss-over-frequencies"].measured for rule in ("stdp", "vdsp")]
