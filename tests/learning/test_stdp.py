@@ -189,6 +189,18 @@ def test_every_form_learns_to_tell_patterns_apart(form):
     assert float(learning.accuracy(net, x, y)) > 0.9
 
 
+def test_poisson_inputs_learn_to_tell_patterns_apart():
+    rule = learning.get(
+        "stdp", inputs="poisson", rate=128.0, normalise=0.1, bound=1.0, offset=0.0, down=1e-4, tau_up=0.02
+    )
+    y = torch.arange(200) % 4
+    x = torch.zeros(200, 4, 16)
+    x[torch.arange(200), y] = 1.0
+    net = rule.build_network("64-8", shape=(64,), classes=4, seed=1)
+    learning.fit(net, rule, x.flatten(1), y, epochs=2, batch=50, seed=1)
+    assert float(learning.accuracy(net, x.flatten(1), y)) > 0.9
+
+
 @pytest.mark.parametrize(
     ("changes", "step", "said"),
     [

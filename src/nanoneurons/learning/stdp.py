@@ -12,6 +12,10 @@ Software synapses change at every spike. Devices change at output spikes only, o
 take away is added up and carried out, for the weight of that moment, together with the next strengthening of the row.
 Until then the neuron still sees the stronger synapse.
 
+Under constant currents the network is that of VDSP. Poisson inputs go to neurons with the constants of Diehl and Cook
+in the form of BindsNET, with rising thresholds, steps of 1 ms and samples that begin at rest; they need `normalise`
+(0.1) and learn best with ``bound = 1, offset = 0, down = 1e-4, tau_up = tau_down = 0.02``.
+
 What is local: a synapse needs the traces of its input and its output neuron.
 
 Sources: Pfister and Gerstner, J. Neurosci. 26, 9673 (2006); Querlioz, Bichler, Dollfus and Gamrat, IEEE Trans.
@@ -20,8 +24,9 @@ Nanotechnol. 12, 288 (2013); Diehl and Cook, Front. Comput. Neurosci. 9:99 (2015
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -41,6 +46,13 @@ _OURS = "choice of this project"
 _TRIPLETS = "Pfister and Gerstner 2006, visual cortex"
 _SIMPLE = "Querlioz et al. 2013"
 _DIEHL = "Diehl and Cook 2015"
+
+# In mV from rest: threshold -52, reset -60, rest -65; a spike adds its weight, one of the neuron 0.05 to its threshold.
+_DIEHL_COOK = Competitors(
+    time_constant=0.1, threshold=13.0, reset=5.0, refractory=0.005, gain=1 / -math.expm1(-0.01),
+    adaptation_step=0.05 * 1e4, adaptation_time=1e4, adapts="threshold",
+)  # fmt: skip
+_FRESH = Presentation(step=1e-3, duration=0.25, amplitude=1.0, filter_time=0.0, fresh=True)
 
 
 @dataclass(frozen=True)
@@ -66,14 +78,14 @@ class STDP(LayerRule):
     passes: ClassVar[str] = "presentations"
 
     form: str = param("pair", doc="what the rule looks at", source=_OURS, choices=("pair", "triplet", "simplified"))
-    up: float = param(0.01, doc="strengthening, A2+ (or A+)", source=_OURS, low=0.0, high=1.0)
+    up: float = param(0.003, doc="strengthening, A2+ (or A+)", source=_OURS, low=0.0, high=1.0)
     down: float = param(0.0, doc="weakening at an input spike, A2- (or A-)", source=_OURS, low=0.0, high=1.0)
-    tau_up: float = param(0.02, "s", doc="trace of an input spike", source=_DIEHL, low=1e-9, high=10.0)
+    tau_up: float = param(0.03, "s", doc="trace of an input spike", source=_OURS, low=1e-9, high=10.0)
     tau_down: float = param(0.02, "s", doc="trace of an output spike", source=_DIEHL, low=1e-9, high=10.0)
     offset: float = param(0.4, doc="trace that counts as zero at an output spike", source=_OURS, low=0.0, high=10.0)
-    bound: float = param(1.0, doc="exponent of the weight dependence: 0 additive, 1 multiplicative", source=_OURS,
+    bound: float = param(0.0, doc="exponent of the weight dependence: 0 additive, 1 multiplicative", source=_OURS,
                          low=0.0, high=4.0)  # fmt: skip
-    pairing: str = param("all", doc="spikes that a trace counts", source=_OURS, choices=("all", "nearest"))
+    pairing: str = param("nearest", doc="spikes that a trace counts", source=_OURS, choices=("all", "nearest"))
     triplet_up: float = param(
         6.2e-3, doc="triplets: strengthening, A3+", source=_TRIPLETS, low=0.0, high=1.0, verified=False
     )
@@ -126,6 +138,8 @@ class STDP(LayerRule):
         }
         if self.inputs == "poisson":
             choices["cells"] = PoissonInputs(self.rate)
+            choices["competitors"] = replace(_DIEHL_COOK, inhibition=self.inhibition)
+            choices["presentation"] = replace(_FRESH, read_gain=self.read_gain)
         return build_competitive(spec, **{**choices, **common})
 
     def accept(self, circuit: Circuit) -> None:
