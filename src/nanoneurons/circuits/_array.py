@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -181,16 +182,16 @@ class DeviceArray(MemoryCircuit, ABC):
         return self._pulse(state, *_signs(pulses), generator)
 
     def _apply_voltages(self, state: State, volts: torch.Tensor, generator: torch.Generator) -> State:
-        apply = getattr(self.device, "apply_voltage", None)
-        if apply is None or self.paired:
+        device: Any = self.device
+        if not self.takes_voltages or self.paired:
             raise RefusedError(
                 f"{type(self.device).__name__} takes pulses of a standard waveform, not voltages of any size; a rule "
                 "that writes by voltage needs devices that declare their switching against voltage, one per weight"
             )
-        rise, fall = self.device.write_scale()
+        rise, fall = device.write_scale()
         driven = self.write_gain * torch.where(volts > 0, rise * volts, fall * volts)
         signed = driven if self.device.drive_effect > 0 else -driven
-        return {**state, **_named("cell.", apply(_branch("cell.", state), signed, generator))}
+        return {**state, **_named("cell.", device.apply_voltage(_branch("cell.", state), signed, generator))}
 
     def program(self, state: State, target: torch.Tensor, generator: torch.Generator) -> State:
         """Write target weights: read, correct with the devices' own pulses, until close enough.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -82,7 +82,8 @@ class SynapseArray(DeviceArray):
         cells = {name.removeprefix("cell."): value for name, value in state.items()}
         if cells["weight"].dim() == 2:
             cells = {name: value.unsqueeze(0) for name, value in cells.items()}
-        gains = tuple(self.write_gain * scale for scale in self.device.write_scale())
+        device: Any = self.device
+        gains = tuple(self.write_gain * scale for scale in device.write_scale())
         return made(cells, generator, gains, (self._floor, 1 - self._floor))
 
     def remarks(self) -> tuple[str, ...]:

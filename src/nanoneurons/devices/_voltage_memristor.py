@@ -183,10 +183,11 @@ class VoltageMemristor(MemoryDevice, ABC):
         """
         if self.level_spacing or state["weight"].device.type != "cpu":
             return None
-        arrays = [state[name].numpy() for name in ("weight", "gain", "scale")]
+        weight, gain, scale = (state[name].numpy() for name in ("weight", "gain", "scale"))
         return Rows(
-            *arrays, self.law, float(self.cycle_spread), float(self.threshold_noise), *map(float, gains),
-            *map(float, read), np.uint64(draw_key(generator)), np.zeros(len(arrays[0]), np.int64),
+            weight, gain, scale, self.law, float(self.cycle_spread), float(self.threshold_noise), float(gains[0]),
+            float(gains[1]), float(read[0]), float(read[1]), np.uint64(draw_key(generator)),
+            np.zeros(len(weight), np.int64),
         )  # fmt: skip
 
     def write_scale(self) -> tuple[float, float]:
@@ -237,10 +238,10 @@ class VoltageMemristor(MemoryDevice, ABC):
             return {**state, "weight": self._plain(state, volts, count, key)}
         flat = chip_shape(tuple(shape))
         weight = state["weight"].clone()
+        gain, scale = (state[name].reshape(flat).numpy() for name in ("gain", "scale"))
         _kernel(
-            weight.view(flat).numpy(), *(state[name].reshape(flat).numpy() for name in ("gain", "scale")),
-            volts.reshape(flat).numpy(), count.reshape(flat).numpy(), self.law, float(self.cycle_spread),
-            float(self.threshold_noise), np.uint64(key),
+            weight.view(flat).numpy(), gain, scale, volts.reshape(flat).numpy(), count.reshape(flat).numpy(), self.law,
+            float(self.cycle_spread), float(self.threshold_noise), np.uint64(key),
         )  # fmt: skip
         return {**state, "weight": weight}
 

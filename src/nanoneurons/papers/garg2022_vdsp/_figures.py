@@ -33,7 +33,7 @@ def by_size(neurons: Sequence[int], found: Mapping[str, Mapping[str, list[np.nda
         for drive, colour in _COLOURS.items():
             for decoder, (line, mark, text) in _LINES.items():
                 values = found[drive][decoder]
-                means, spreads = ([f(v) for v in values] for f in (np.mean, np.std))
+                means, spreads = np.array([v.mean() for v in values]), np.array([v.std() for v in values])
                 ax.errorbar(neurons, means, spreads, color=colour, ls=line, marker=mark, ms=5, lw=1.3, capsize=3,
                             label=f"{_DRIVES[drive]}, {text}")  # fmt: skip
         shown = [n for n in neurons if n in _PUBLISHED]
