@@ -97,9 +97,27 @@ def test_memristors_learn_and_become_quantities():
         for job in _memristors.jobs(small)
     }
     rows = {row.quantity: row for row in _memristors.quantities(small, found)}
-    assert len(rows) == 3 * 2 * 3
+    assert len(rows) == 3 * 2 * 3 * 3
     published = {name for name in load_published("garg2022-vdsp") if name.startswith("memristor-")}
-    assert published == {"memristor-tio2", "memristor-hfo2-analog", "memristor-hzo-ftj"} <= set(rows)
+    goals = {f"memristor-{name}" for name in ("tio2", "hfo2-analog", "hzo-ftj")}
+    assert published == goals | {f"{name}-nominal-program-sum" for name in goals} <= set(rows)
     for result in found.values():
         assert result["spikes"] > 1
-    assert rows["memristor-tio2"].measured == 100 * found["memristor/tio2/nominal/seed0"]["sum"]
+        assert set(result) == {"spikes", *_memristors.READS}
+    tio2 = found["memristor/tio2/nominal/seed0"]
+    assert rows["memristor-tio2"].measured == 100 * tio2["free"]["likelihood"]
+    assert rows["memristor-tio2-nominal-held-sum"].measured == 100 * tio2["held"]["sum"]
+
+
+def test_memristors_are_read_with_and_without_inhibition(monkeypatch):
+    seen = []
+    shown = CompetitiveNetwork.present
+
+    def present(self, x, plasticity=None, *more, **named):
+        seen.append((plasticity is not None, len(x), round(1e3 * self.competitors.inhibition)))
+        return shown(self, x, plasticity, *more, **named)
+
+    monkeypatch.setattr(CompetitiveNetwork, "present", present)
+    _memristors.run(dataclasses.replace(SMALL, memristor_neurons=4), ["tio2", "nominal"], 0, lambda share, _: None)
+    free, program, held = [(False, 150, 0), (False, 40, 0)], [(False, 40, 20)], [(False, 150, 20), (False, 40, 20)]
+    assert seen == [(True, 150, 20), *free, *program, *held]
