@@ -46,14 +46,21 @@ def _compete(v, rf, y, ad, held, hold, on_threshold, c):  # pragma: no cover - c
     """One step of the neurons, whose rest is 0; returns the one that fires, or -1."""
     n = v.shape[0]
     full = -math.expm1(-c.dt / c.tau)
-    busy, over = 0, 0
+    waiting, kept, over = 0, 0, 0
     for j in range(n):
         rf[j] -= c.dt
-        busy += (rf[j] > 0.0) | (held[j] != 0)
-    if busy > 0:
+        waiting += rf[j] > 0.0
+        kept += held[j] != 0
+    busy = waiting + kept
+    if waiting > 0:
         for j in range(n):
             pull = c.gain * y[j] + c.bias - (0.0 if on_threshold else ad[j])
-            v[j] = charge(v[j], pull, rf[j], c.dt, c.tau) if rf[j] > 0 else v[j] + (pull - v[j]) * full
+            v[j] = v[j] if rf[j] > 0 else v[j] + (pull - v[j]) * full
+        for j in range(n):  # a few only
+            if rf[j] > 0:
+                pull = c.gain * y[j] + c.bias - (0.0 if on_threshold else ad[j])
+                v[j] = charge(v[j], pull, rf[j], c.dt, c.tau)
+        for j in range(n):
             over += v[j] > c.threshold + (ad[j] if on_threshold else 0.0)
     elif on_threshold:
         for j in range(n):
@@ -78,12 +85,17 @@ def _settle(v, rf, y, ad, held, hold, on_threshold, c, fires):  # pragma: no cov
     """Find the winner, hold the others at rest, reset who crossed the threshold."""
     n = v.shape[0]
     winner = -1
-    if fires:
-        best = -np.inf
+    if not fires:  # plain selections, which the compiler turns into vector instructions
         for j in range(n):
-            ahead = v[j] - c.threshold - (ad[j] if on_threshold else 0.0)
-            if ahead > best:
-                best, winner = ahead, j
+            u = 0.0 if held[j] != 0 else v[j]
+            v[j] = c.reset if rf[j] > 0 else u
+            held[j] -= held[j] != 0
+        return winner
+    best = -np.inf
+    for j in range(n):
+        ahead = v[j] - c.threshold - (ad[j] if on_threshold else 0.0)
+        if ahead > best:
+            best, winner = ahead, j
     for j in range(n):
         level = c.threshold + (ad[j] if on_threshold else 0.0)
         over = v[j] > level
@@ -162,15 +174,15 @@ def run(
                 for e in range(first, last):
                     i = which[e]
                     row = w[i]
-                    if alive > 0:
-                        amount = t.down + t.triplet_down * x2[i]
-                        if pause:
+                    amount = t.down + t.triplet_down * x2[i] if alive > 0 else np.float32(0.0)
+                    if amount != 0 and not pause:
+                        weaken(row, y1, amount, t.bound_down, sums)
+                    else:
+                        if amount != 0:
                             for k in range(n):
                                 traces.pending[chip, i, k] += amount * y1[k]
-                        else:
-                            weaken(row, y1, amount, t.bound_down)
-                    for k in range(n):
-                        sums[k] += row[k]
+                        for k in range(n):
+                            sums[k] += row[k]
                     if kind == SIMPLIFIED:
                         x1[i] = 0
                     elif kind == TRACES:

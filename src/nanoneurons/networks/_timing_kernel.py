@@ -107,17 +107,20 @@ def forget(kind, x1, x2, y1, y2, t, steps):  # pragma: no cover - compiled
 
 
 @numba.njit
-def weaken(w, y1, amount, bound):  # pragma: no cover - compiled
-    """An input spike weakens its synapses."""
+def weaken(w, y1, amount, bound, sums):  # pragma: no cover - compiled
+    """An input spike weakens its synapses; what they pass on is added to `sums` in the same pass."""
     if bound == np.float32(0.0):
         for j in range(w.size):
             w[j] = _clipped(w[j] - amount * y1[j])
+            sums[j] += w[j]
     elif bound == np.float32(1.0):
         for j in range(w.size):
             w[j] = _clipped(w[j] - amount * y1[j] * w[j])
+            sums[j] += w[j]
     else:
         for j in range(w.size):
             w[j] = _clipped(w[j] - amount * y1[j] * _bounded(w[j], bound))
+            sums[j] += w[j]
 
 
 @numba.njit
@@ -133,6 +136,8 @@ def strengthen(kind, w, j, x1, strength, t):  # pragma: no cover - compiled
             w[i, j] = _clipped(u)
         return
     for i in range(x1.size):
+        if x1[i] == t.offset:  # nothing to change; true of every input that has been silent since the start of a sample
+            continue
         u = w[i, j]
         w[i, j] = _clipped(u + _bounded(np.float32(1.0) - u, t.bound_up) * (x1[i] - t.offset) * strength)
 
