@@ -19,6 +19,7 @@ from nanoneurons.solvers import MOST_SPIKES, Spiking, fire
 
 __all__ = [
     "EquationNeuron",
+    "TrainNeuron",
     "cells",
     "flat",
     "keys_for",
@@ -104,7 +105,37 @@ def silenced(state: State, where: torch.Tensor, rest: Mapping[str, torch.Tensor 
 
 
 @dataclass(frozen=True)
-class EquationNeuron(NeuronDevice, ABC):
+class TrainNeuron(NeuronDevice, ABC):
+    """A neuron whose compiled loop takes whole trains of drives; a step is a train of one."""
+
+    @abstractmethod
+    def _run(
+        self, state: State, drive: np.ndarray, dt: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """Drives ``(devices, steps)``: spikes of that shape, and the state at the end but for its ``spikes``."""
+
+    def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
+        """Hold the drive for `dt` seconds."""
+        if dt == 0:
+            return dict(state)
+        shape = tuple(state["spikes"].shape)
+        spikes, after = self._run(state, rows(drive.expand(shape), 1), dt, generator)
+        return {**after, "spikes": spikes.reshape(shape)}
+
+    def respond(
+        self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, State]:
+        """All steps of a train in one compiled loop; the same numbers as step by step."""
+        shape, steps = tuple(state["spikes"].shape), drive.shape[-1]
+        if steps == 0:
+            return super().respond(state, drive, dt, generator)
+        spikes, after = self._run(state, rows(drive.expand(*shape, steps), steps), dt, generator)
+        spikes = spikes.reshape(*shape, steps)
+        return spikes, {**after, "spikes": spikes[..., -1].clone()}
+
+
+@dataclass(frozen=True)
+class EquationNeuron(TrainNeuron, ABC):
     """A neuron that is an equation with spikes, solved with as many inner steps as its accuracy needs.
 
     A step may be of any length; the drive and the noise are held for it. State, float64: the variables of the equation,
@@ -160,25 +191,6 @@ class EquationNeuron(NeuronDevice, ABC):
             "spikes": torch.zeros(shape),
             "moment": torch.zeros(shape, dtype=torch.float64),
         }
-
-    def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
-        """Hold the drive for `dt` seconds."""
-        if dt == 0:
-            return dict(state)
-        shape = tuple(state["spikes"].shape)
-        spikes, after = self._run(state, rows(drive.expand(shape), 1), dt, generator)
-        return {**after, "spikes": spikes.reshape(shape)}
-
-    def respond(
-        self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, State]:
-        """All steps of a train in one compiled loop; the same numbers as step by step."""
-        shape, steps = tuple(state["spikes"].shape), drive.shape[-1]
-        if steps == 0:
-            return super().respond(state, drive, dt, generator)
-        spikes, after = self._run(state, rows(drive.expand(*shape, steps), steps), dt, generator)
-        spikes = spikes.reshape(*shape, steps)
-        return spikes, {**after, "spikes": spikes[..., -1].clone()}
 
     def _run(
         self, state: State, drive: np.ndarray, dt: float, generator: torch.Generator

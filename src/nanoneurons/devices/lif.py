@@ -27,8 +27,9 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key
-from nanoneurons.devices._device import NeuronDevice, State
+from nanoneurons.devices._device import State
 from nanoneurons.devices._neurons import (
+    TrainNeuron,
     cells,
     flat,
     keys_for,
@@ -50,7 +51,7 @@ ADAPTS = {"none": leaky.NONE, "current": leaky.CURRENT, "threshold": leaky.THRES
 
 
 @dataclass(frozen=True)
-class LeakyIntegrateAndFire(NeuronDevice):
+class LeakyIntegrateAndFire(TrainNeuron):
     """Leaky integrate-and-fire neuron, exact in every step.
 
     State, float64 unless said: ``potential`` (V), ``adaptation`` (V), ``waiting`` (rest of the refractory time, s), the
@@ -156,25 +157,6 @@ class LeakyIntegrateAndFire(NeuronDevice):
             "spikes": torch.zeros(shape),
             "moment": zero.clone(),
         }
-
-    def step(self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator) -> State:
-        """Charge with the current `drive` (A) for `dt` seconds, at most the shortest time constant."""
-        if dt == 0:
-            return dict(state)
-        shape = tuple(state["potential"].shape)
-        spikes, after = self._run(state, rows(drive.expand(shape), 1), dt, generator)
-        return {**after, "spikes": spikes.reshape(shape)}
-
-    def respond(
-        self, state: State, drive: torch.Tensor, dt: float, generator: torch.Generator
-    ) -> tuple[torch.Tensor, State]:
-        """All steps of a train in one compiled loop; the same numbers as step by step."""
-        shape, steps = tuple(state["potential"].shape), drive.shape[-1]
-        if steps == 0:
-            return super().respond(state, drive, dt, generator)
-        spikes, after = self._run(state, rows(drive.expand(*shape, steps), steps), dt, generator)
-        spikes = spikes.reshape(*shape, steps)
-        return spikes, {**after, "spikes": spikes[..., -1].clone()}
 
     def _run(
         self, state: State, drive: np.ndarray, dt: float, generator: torch.Generator

@@ -16,6 +16,7 @@ import numpy as np
 
 from nanoneurons.physics.voltage_switching import write_row
 
+from ._input_events import waits
 from ._plasticity import BY_VOLTAGE, NO_LAW, change, expm1_small
 
 __all__ = ["Constants", "State", "advance"]
@@ -158,15 +159,6 @@ def _mix(y, keep, total, amplitude):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True, nogil=True)
-def _waits(v, drive, threshold, dt, tau, refractory):  # pragma: no cover - compiled
-    """Refractory time left at the end of the step in which the threshold was crossed."""
-    over = drive - threshold
-    if over <= 0.0:
-        return refractory
-    return refractory + dt + tau * math.log1p(-(v - threshold) / over)
-
-
-@numba.njit(cache=True, nogil=True)
 def _copy(rows, columns, events):  # pragma: no cover - compiled
     """Bring the transposed copy up to date where neurons have fired."""
     for j in range(rows.shape[0]):
@@ -286,7 +278,7 @@ def advance(
                         else:
                             current = c.out_gain * y[j] + c.out_bias - lowered * n_ad[j]
                             threshold = c.out_threshold + c.raised * n_ad[j]
-                            ro[j] = _waits(vo[j], current, threshold, c.dt, c.out_tau, c.out_refractory)
+                            ro[j] = waits(vo[j], current, threshold, c.dt, c.out_tau, c.out_refractory)
                             vo[j] = c.out_reset
                         if out:
                             counts[chip, s, j] += 1

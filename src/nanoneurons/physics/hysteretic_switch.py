@@ -19,22 +19,21 @@ published with their code (collective dynamics of thermal neuristors).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from scipy.optimize import minimize_scalar
 
 from nanoneurons.core.errors import ParameterError
 
 from ._switch_laws import VANADIUM
-from .switch_circuit import TOLERANCE, SwitchRun, Value, rest, run_switches
+from .switch_circuit import SelfHeating, Value
 
 __all__ = ["HystereticSwitch"]
 
 
 @dataclass(frozen=True)
-class HystereticSwitch:
+class HystereticSwitch(SelfHeating):
     """Material and circuit of a hysteretic switch in SI units.
 
     Args:
@@ -55,6 +54,8 @@ class HystereticSwitch:
         jitter: standard deviation in K of the transition temperature from cycle to cycle.
     """
 
+    law: ClassVar[int] = VANADIUM
+
     arrhenius: float = 5.35882879e-3
     slope: float = 5220.47417
     metallic: float = 262.5 * 4.90025335
@@ -71,16 +72,6 @@ class HystereticSwitch:
     swing: float = 5.0
     noise: float = 0.0
     jitter: float = 0.0
-
-    @property
-    def thermal_time(self) -> float:
-        """R_th C_th in s."""
-        return self.thermal_resistance * self.thermal_capacitance
-
-    @property
-    def circuit_time(self) -> float:
-        """R_L C in s."""
-        return self.load * self.capacitance
 
     def major(self, temperature: np.ndarray | float, direction: int) -> np.ndarray:
         """Resistance in ohm on the major loop, heating (1) or cooling (-1), at a temperature in K."""
@@ -119,36 +110,14 @@ class HystereticSwitch:
             found.append((float(v0), float(i0), float(best.x)))
         return found[0], found[1]
 
-    def parameters(self, **own: Value) -> dict[str, Value]:
-        """Row of the compiled law; `own` replaces values by tensors of a population."""
-        values: dict[str, Value] = {
-            "load": self.load, "capacitance": self.capacitance, "thermal_resistance": self.thermal_resistance,
-            "thermal_capacitance": self.thermal_capacitance, "ambient": self.ambient, "switched": self.switched,
-            "swing": self.swing, "noise": self.noise, "jitter": self.jitter, "own": self.transition,
+    @property
+    def nominal(self) -> float:
+        """The transition temperature in K."""
+        return self.transition
+
+    def material(self) -> dict[str, Value]:
+        """Values of the law."""
+        return {
             "arrhenius": self.arrhenius, "slope": self.slope, "metallic": self.metallic, "steepness": self.steepness,
             "width": self.width, "loop": self.loop,
         }  # fmt: skip
-        return values | own
-
-    def at_rest(self, shape: tuple[int, ...], now: Value | None = None) -> dict[str, torch.Tensor]:
-        """State of devices without voltage, on the heating branch; `now` is their transition temperature."""
-        return rest(shape, self.ambient, self.transition if now is None else now, 0.1 * self.thermal_time)
-
-    def run(
-        self,
-        drive: torch.Tensor,
-        dt: float,
-        *,
-        state: dict[str, torch.Tensor] | None = None,
-        own: dict[str, Value] | None = None,
-        records: int = 0,
-        events: int = 0,
-        key: int | None = None,
-        tolerance: float = TOLERANCE,
-    ) -> SwitchRun:
-        """Source voltages ``(*shape, intervals)`` in V, each held for `dt` s, from rest or a given state."""
-        begin = self.at_rest(tuple(drive.shape[:-1])) if state is None else state
-        return run_switches(
-            VANADIUM, self.parameters(**(own or {})), begin, drive, dt, records=records, events=events, key=key,
-            tolerance=tolerance,
-        )  # fmt: skip

@@ -18,8 +18,10 @@ Errors: the local error of a step is held below ``tolerance`` of the voltage and
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ from nanoneurons.core.random import chip_shape
 from ._switch_kernel import run_population
 from ._switch_laws import STATES
 
-__all__ = ["SwitchRun", "TOLERANCE", "rest", "run_switches"]
+__all__ = ["SelfHeating", "SwitchRun", "TOLERANCE", "rest", "run_switches"]
 
 TOLERANCE = 1e-5
 Value = float | torch.Tensor
@@ -141,3 +143,73 @@ def run_switches(
     end = {name: shaped(y[:, i].copy()) for i, name in enumerate(STATES)}
     v, t, i = (shaped(trace[..., m].copy()) for m in range(3))
     return SwitchRun(end, shaped(spikes), shaped(moments), shaped(times), v, t, i, shaped(taken))
+
+
+class SelfHeating(ABC):
+    """A switch in its circuit, run in time; a subclass is a dataclass of the circuit's values below and its law's own.
+
+    Attributes:
+        law: of the compiled laws.
+    """
+
+    law: ClassVar[int]
+    load: float
+    capacitance: float
+    thermal_resistance: float
+    thermal_capacitance: float
+    ambient: float
+    switched: float
+    swing: float
+    noise: float
+    jitter: float
+
+    @property
+    @abstractmethod
+    def nominal(self) -> float:
+        """The value that changes from cycle to cycle, of the nominal device."""
+
+    @abstractmethod
+    def material(self) -> dict[str, Value]:
+        """What the law takes after the values of the circuit, in the order of its row."""
+
+    @property
+    def thermal_time(self) -> float:
+        """R_th C_th in s."""
+        return self.thermal_resistance * self.thermal_capacitance
+
+    @property
+    def circuit_time(self) -> float:
+        """R_L C in s."""
+        return self.load * self.capacitance
+
+    def parameters(self, **own: Value) -> dict[str, Value]:
+        """Row of the compiled law; `own` replaces values by tensors of a population."""
+        values: dict[str, Value] = {
+            "load": self.load, "capacitance": self.capacitance, "thermal_resistance": self.thermal_resistance,
+            "thermal_capacitance": self.thermal_capacitance, "ambient": self.ambient, "switched": self.switched,
+            "swing": self.swing, "noise": self.noise, "jitter": self.jitter, "own": self.nominal,
+        }  # fmt: skip
+        return values | self.material() | own
+
+    def at_rest(self, shape: tuple[int, ...], now: Value | None = None) -> dict[str, torch.Tensor]:
+        """State of cold devices without voltage; `now` is their own value until their first switch ends."""
+        return rest(shape, self.ambient, self.nominal if now is None else now, 0.1 * self.thermal_time)
+
+    def run(
+        self,
+        drive: torch.Tensor,
+        dt: float,
+        *,
+        state: dict[str, torch.Tensor] | None = None,
+        own: dict[str, Value] | None = None,
+        records: int = 0,
+        events: int = 0,
+        key: int | None = None,
+        tolerance: float = TOLERANCE,
+    ) -> SwitchRun:
+        """Source voltages ``(*shape, intervals)`` in V, each held for `dt` s, from rest or a given state."""
+        begin = self.at_rest(tuple(drive.shape[:-1])) if state is None else state
+        return run_switches(
+            self.law, self.parameters(**(own or {})), begin, drive, dt, records=records, events=events, key=key,
+            tolerance=tolerance,
+        )  # fmt: skip

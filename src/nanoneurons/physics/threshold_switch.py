@@ -21,10 +21,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from scipy import constants as si
 from scipy.optimize import brentq
 from scipy.special import lambertw
@@ -32,7 +31,7 @@ from scipy.special import lambertw
 from nanoneurons.core.errors import ParameterError
 
 from ._switch_laws import POOLE_FRENKEL
-from .switch_circuit import TOLERANCE, SwitchRun, Value, rest, run_switches
+from .switch_circuit import SelfHeating, Value
 
 __all__ = ["StaticPoint", "ThresholdSwitch"]
 
@@ -49,7 +48,7 @@ class StaticPoint(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ThresholdSwitch:
+class ThresholdSwitch(SelfHeating):
     """Material, geometry and circuit of a threshold switch in SI units, and its closed forms.
 
     Args:
@@ -67,6 +66,8 @@ class ThresholdSwitch:
         noise: thermal noise, times that of the fluctuation-dissipation theorem.
         jitter: standard deviation in eV of the activation energy from cycle to cycle.
     """
+
+    law: ClassVar[int] = POOLE_FRENKEL
 
     activation: float = 0.23
     resistance: float = 90.0
@@ -87,16 +88,6 @@ class ThresholdSwitch:
     def lowering(self) -> float:
         """beta / e in V^(1/2)."""
         return math.sqrt(si.e / (math.pi * si.epsilon_0 * self.permittivity * self.thickness))
-
-    @property
-    def thermal_time(self) -> float:
-        """R_th C_th in s."""
-        return self.thermal_resistance * self.thermal_capacitance
-
-    @property
-    def circuit_time(self) -> float:
-        """R_L C in s."""
-        return self.load * self.capacitance
 
     # -- statics -------------------------------------------------------------------------------------
 
@@ -201,38 +192,16 @@ class ThresholdSwitch:
 
     # -- in time -------------------------------------------------------------------------------------
 
-    def parameters(self, **own: Value) -> dict[str, Value]:
-        """Row of the compiled law; `own` replaces values by tensors of a population."""
-        values: dict[str, Value] = {
-            "load": self.load, "capacitance": self.capacitance, "thermal_resistance": self.thermal_resistance,
-            "thermal_capacitance": self.thermal_capacitance, "ambient": self.ambient, "switched": self.switched,
-            "swing": self.swing, "noise": self.noise, "jitter": self.jitter, "own": self.activation,
+    @property
+    def nominal(self) -> float:
+        """The activation energy in eV."""
+        return self.activation
+
+    def material(self) -> dict[str, Value]:
+        """Values of the law."""
+        return {
             "resistance": self.resistance, "lowering": self.lowering, "series": self.series,
         }  # fmt: skip
-        return values | own
-
-    def at_rest(self, shape: tuple[int, ...], now: Value | None = None) -> dict[str, torch.Tensor]:
-        """State of cold devices without voltage; `now` is their activation energy until their first switch ends."""
-        return rest(shape, self.ambient, self.activation if now is None else now, 0.1 * self.thermal_time)
-
-    def run(
-        self,
-        drive: torch.Tensor,
-        dt: float,
-        *,
-        state: dict[str, torch.Tensor] | None = None,
-        own: dict[str, Value] | None = None,
-        records: int = 0,
-        events: int = 0,
-        key: int | None = None,
-        tolerance: float = TOLERANCE,
-    ) -> SwitchRun:
-        """Source voltages ``(*shape, intervals)`` in V, each held for `dt` s, from rest or a given state."""
-        begin = self.at_rest(tuple(drive.shape[:-1])) if state is None else state
-        return run_switches(
-            POOLE_FRENKEL, self.parameters(**(own or {})), begin, drive, dt, records=records, events=events, key=key,
-            tolerance=tolerance,
-        )  # fmt: skip
 
 
 def _zeros(function: Callable[[np.ndarray | float], np.ndarray], ambient: float) -> list[float]:
