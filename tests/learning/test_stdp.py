@@ -13,6 +13,7 @@ from nanoneurons.networks._event_driven import present_events
 from nanoneurons.networks._input_events import poisson_events
 from nanoneurons.networks.competition import Competitors, Inputs, PoissonInputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, SpikeTiming, build_competitive
+from nanoneurons.networks.decoding import DECODERS
 from nanoneurons.physics.spike_timing import SimplifiedLaw, TimingLaw, change_by_pairs, change_by_traces
 
 STEPS, PIXELS, NEURONS = 300, 20, 3
@@ -199,6 +200,26 @@ def test_poisson_inputs_learn_to_tell_patterns_apart():
     net = rule.build_network("64-8", shape=(64,), classes=4, seed=1)
     learning.fit(net, rule, x.flatten(1), y, epochs=2, batch=50, seed=1)
     assert float(learning.accuracy(net, x.flatten(1), y)) > 0.9
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_rule_chooses_the_read_out(name):
+    """The counts of two labelled neurons, of which the second also hears class 0, decoded by hand."""
+    expected = {"sum": [1.0, 4.0], "active": [0.0, 1.0]}
+    net = learning.get("stdp", decoder=name).build_network("64-2", shape=(64,), classes=2)
+    assert net.decoder == name
+    net.means.copy_(torch.tensor([[[3.0, 0.0], [1.0, 2.0]]]))
+    net.sizes.copy_(torch.tensor([1.0, 1.0]))
+    net.labels.copy_(torch.tensor([[0, 1]]))
+    rates = torch.tensor([[2.25, 0.75], [1.25, 1.75]])  # with one sample more of the means 1.5 and 1.5
+    expected["likelihood"] = (torch.tensor([1.0, 4.0]) @ rates.log() - rates.sum(0)).tolist()
+    assert net.decode(torch.tensor([[[1, 4]]]))[0, 0].tolist() == pytest.approx(expected[name])
+
+
+def test_read_outs_are_refused_by_name():
+    assert learning.get("stdp").decoder == learning.get("vdsp").decoder  # audits compare the two
+    with pytest.raises(ParameterError, match="decoder"):
+        learning.get("stdp", decoder="vote")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from nanoneurons.core.parameter import param
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks.competition import Competitors, PoissonInputs, Presentation
 from nanoneurons.networks.competitive import CompetitiveNetwork, SpikeTiming, build_competitive
+from nanoneurons.networks.decoding import DECODERS
 from nanoneurons.physics.spike_timing import SimplifiedLaw, TimingLaw
 
 __all__ = ["STDP"]
@@ -115,6 +116,7 @@ class STDP(LayerRule):
     read_gain: float = param(
         1.0, doc="factor of the input current while nothing is learnt", source=_OURS, low=1e-3, high=1e6
     )
+    decoder: str = param("likelihood", doc="read-out of the spikes of labelled neurons", source=_OURS, choices=DECODERS)
 
     @property
     def law(self) -> TimingLaw | SimplifiedLaw:
@@ -131,10 +133,11 @@ class STDP(LayerRule):
         )  # fmt: skip
 
     def build_network(self, spec: str, **common: Any) -> CompetitiveNetwork:
-        """A layer of competing neurons, see `nanoneurons.networks.competitive`."""
+        """A layer of competing neurons, see `nanoneurons.networks.competitive`; settings given here go first."""
         choices: dict[str, Any] = {
             "competitors": Competitors(inhibition=self.inhibition),
             "presentation": Presentation(read_gain=self.read_gain),
+            "decoder": self.decoder,
         }
         if self.inputs == "poisson":
             choices["cells"] = PoissonInputs(self.rate)

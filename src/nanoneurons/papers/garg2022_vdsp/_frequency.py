@@ -52,7 +52,8 @@ def rule_of(config: Any, name: str) -> learning.LayerRule:
     """The rule of the comparison."""
     if name == "vdsp":
         return VDSP(rate=config.vdsp_rate, decoder="sum")
-    return STDP(form="simplified", up=config.stdp_up, down=config.stdp_down, window=config.stdp_window)
+    up, down, window = config.stdp_up, config.stdp_down, config.stdp_window
+    return STDP(form="simplified", up=up, down=down, window=window, decoder="sum")
 
 
 def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str], None]) -> dict[str, Any]:
