@@ -83,14 +83,14 @@ class SpikeTiming:
             up = law.up * torch.exp(-law.steepness_up * weights)
             down = -law.down * torch.exp(-law.steepness_down * (1 - weights))
             return Update(torch.where(recent, up, down).to(weights.dtype))
-        pending = torch.from_numpy(now.pending)
-        waited = pending[chip, :, row]
-        pending[chip, :, row] = 0
         y2 = torch.from_numpy(now.y2)[chip, lane, row].unsqueeze(1)
         inside = weights.clamp(0, 1)
-        down = inside**law.bound_down * waited
-        up = (1 - inside) ** law.bound_up * (x1 - law.offset) * (law.up + law.triplet_up * y2)
-        return Update((up - down).to(weights.dtype))
+        change = (1 - inside) ** law.bound_up * (x1 - law.offset) * (law.up + law.triplet_up * y2)
+        if law.down or law.triplet_down:
+            pending = torch.from_numpy(now.pending)
+            change -= inside**law.bound_down * pending[chip, :, row]
+            pending[chip, :, row] = 0
+        return Update(change.to(weights.dtype))
 
 
 def _input_spikes(network: CompetitiveNetwork, x: torch.Tensor, offsets: np.ndarray, fresh: bool) -> np.ndarray:

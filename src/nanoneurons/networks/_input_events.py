@@ -99,6 +99,7 @@ def current_events(
     chips, samples, steps = offsets.shape[0], offsets.shape[1], offsets.shape[2] - 1
     which = np.empty(1024, np.int32)
     filled = 0
+    whole = -math.expm1(-dt / tau)  # as `charge` has it where no refractory time is left
     for chip in range(chips):
         v, rf = v_in[chip], rf_in[chip]
         for s in range(samples):
@@ -109,7 +110,10 @@ def current_events(
                 offsets[chip, s, k] = filled
                 for i in range(drives.shape[1]):
                     rf[i] -= dt
-                    v[i] = charge(v[i], drives[s, i], rf[i], dt, tau)
+                    if rf[i] > 0.0:
+                        v[i] = charge(v[i], drives[s, i], rf[i], dt, tau)
+                    else:
+                        v[i] += (drives[s, i] - v[i]) * whole
                     if v[i] > threshold:
                         rf[i] = waits(v[i], drives[s, i], threshold, dt, tau, refractory)
                         v[i] = reset
