@@ -29,7 +29,13 @@ def task():
 
 def build(rule, circuit, chips):
     return rule.build_network(
-        "12-6-3", kind=circuit.layers, circuit=circuit, chips=chips, shape=SHAPE, classes=CLASSES, seed=1
+        rule.networks[0] if rule.networks else "12-6-3",
+        kind=circuit.layers,
+        circuit=circuit,
+        chips=chips,
+        shape=SHAPE,
+        classes=CLASSES,
+        seed=1,
     )
 
 
@@ -71,7 +77,7 @@ def test_declares_itself(name):
 def test_a_layer_rule_declares_its_defaults(name):
     rule = learning.get(name)
     assert rule.layers
-    assert set(rule.layers) <= {"binary", "analog", "rf", "spiking"}
+    assert set(rule.layers) <= {"binary", "analog", "rf", "spiking", "likelihood"}
     assert rule.default_epochs >= 1
     assert rule.default_batch >= 1
     assert rule.default_updates >= 1

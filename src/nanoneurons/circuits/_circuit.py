@@ -27,7 +27,7 @@ class Circuit(Parameterized, ABC):
     The circuit is the only place where a wanted change becomes a drive of devices and a reading becomes a weight.
 
     Attributes:
-        layers: kind of layer it makes: ``"binary"``, ``"analog"``, ``"spiking"`` or ``"rf"``.
+        layers: kind of layer it makes: ``"binary"``, ``"analog"``, ``"spiking"``, ``"likelihood"`` or ``"rf"``.
         takes: class of the devices it is made of.
         drives: what a drive of its devices is called in a bill.
     """
@@ -56,6 +56,11 @@ class Circuit(Parameterized, ABC):
     def binary(self) -> bool:
         """Whether the weights read are -1 and +1."""
         return self.layers == "binary"
+
+    @property
+    def sensed(self) -> bool:
+        """Whether sense amplifiers read bits, which may err anew at every reading."""
+        return self.binary
 
     @abstractmethod
     def init(self, shape: tuple[int, ...], generator: torch.Generator) -> State:

@@ -109,10 +109,10 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
             source.load_state_dict(_load_weights(folder))
         network.program(source, generator_for(study.seed, "program"))
     progress(0.99, "testing")
-    noise = generator_for(study.seed, "test") if circuit.binary else None
+    noise = generator_for(study.seed, "test") if circuit.sensed else None
     right = answers(network, task.x_test, task.y_test, noise)
     pulses = sum(layer.pulses_applied for layer in network.device_layers) / study.chips
-    seen = task.x_test[:SEEN] if circuit.layers == "rf" else None  # there the energy depends on the powers sent
+    seen = task.x_test[:SEEN] if circuit.layers in ("rf", "likelihood") else None  # the energy depends on the inputs
     return {
         "accuracy": right.mean(1).tolist(),
         "correct": base64.b64encode(np.packbits(right).tobytes()).decode(),

@@ -42,8 +42,14 @@ if TYPE_CHECKING:
 __all__ = ["Setup", "Study", "toml"]
 
 SCHEMA = 1
-CIRCUITS = {"binary": "differential-pair", "analog": "crossbar", "spiking": "synapse-array", "rf": "rf-chain"}
-KINDS = {"memory": ("analog", "binary", "spiking"), "resonator": ("rf",)}  # layers that a kind of device makes
+CIRCUITS = {
+    "binary": "differential-pair", "analog": "crossbar", "spiking": "synapse-array", "rf": "rf-chain",
+    "likelihood": "bayesian-array",
+}  # fmt: skip
+KINDS = {
+    "memory": ("analog", "binary", "spiking", "likelihood"),
+    "resonator": ("rf",),
+}  # layers that a kind of device makes
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
 QUICK_FACTORS = (0.0, 0.25, 0.5, 1.0)
 QUICK = {"epochs": 2, "train_samples": 1000, "test_samples": 1000}
@@ -150,7 +156,7 @@ class Study(BaseModel):
             raise RefusedError(_no_weights(self.device, plain.kind))
         usual = circuits.catalogue[self.circuit or CIRCUITS[KINDS[plain.kind][0]]]
         device = plain.replace(**_si(self.device_parameters, plain, usual))
-        rule_name = self.rule or device.default_rule
+        rule_name = self.rule or _builder_of(self.network) or device.default_rule
         rule_class = learning.catalogue[rule_name]
         if not issubclass(rule_class, learning.LayerRule):
             what, where = rule_class.trains, f"networks of {rule_class.trains}"
@@ -225,6 +231,16 @@ class Study(BaseModel):
         """Copy with some keys changed, checked like a new study; None leaves a key as it is."""
         changed = {k: v for k, v in values.items() if v is not None}
         return type(self)(**{**self.model_dump(), **changed})
+
+
+def _builder_of(network: str) -> str | None:
+    """The rule that alone builds networks of this name."""
+    from nanoneurons import learning
+
+    if network == "auto" or any(c.isdigit() for c in network):  # sizes: most rules build those; saves the imports
+        return None
+    classes = ((name, learning.catalogue[name]) for name in learning.catalogue)
+    return next((name for name, cls in classes if network in getattr(cls, "networks", ())), None)
 
 
 def _no_weights(spec: str, kind: str) -> str:

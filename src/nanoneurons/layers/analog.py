@@ -63,9 +63,11 @@ class _AnalogLayer(DeviceLayer):
         self, weight_shape: tuple[int, ...], bias: bool, circuit: Circuit | None, chips: int | None, seed: int
     ) -> None:
         if circuit is not None and circuit.layers not in self.holds:
-            holds = {"binary": "reads -1 or +1", "spiking": "holds weights of 0 to 1"}.get(
-                circuit.layers, "holds resonances"
-            )
+            holds = {
+                "binary": "reads -1 or +1",
+                "spiking": "holds weights of 0 to 1",
+                "likelihood": "holds likelihoods",
+            }.get(circuit.layers, "holds resonances")
             raise RefusedError(
                 f"{type(self).__name__} needs graded weights, but a {circuit.title} {holds}; "
                 "use the circuit 'crossbar', or a layer made for this circuit"

@@ -10,14 +10,14 @@ from torch import nn
 from nanoneurons.circuits import Circuit, MemoryCircuit
 from nanoneurons.core.errors import RefusedError
 
-from ._rule import RuleState, refuse_spiking
+from ._rule import RuleState, refuse_special
 
 __all__ = ["InPlaceState", "require_graded"]
 
 
 def require_graded(circuit: Circuit, rule: str) -> None:
     """Refuse a circuit that reads binary weights, or devices whose small changes cannot add up."""
-    refuse_spiking(circuit, rule)
+    refuse_special(circuit, rule)
     if circuit.binary:
         raise RefusedError(
             f"rule {rule!r} trains graded weights, but the circuit '{circuit.title}' reads -1 or +1; "

@@ -18,7 +18,7 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import Parameterized
 from nanoneurons.layers._layer import DeviceLayer
 
-__all__ = ["LayerRule", "Rule", "RuleState", "refuse_spiking"]
+__all__ = ["LayerRule", "Rule", "RuleState", "refuse_special"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class LayerRule(Rule):
         in_situ: True when the devices hold the weights during training (each chip is trained);
             False when software weights are trained once and then written to every chip.
         layers: kinds of layer the rule trains (``"binary"``, ``"analog"``, ``"rf"``), the usual one first.
+        networks: names of networks that only this rule builds; a study that names one takes this rule.
         default_epochs: passes over the training set when a study does not say.
         default_batch: mini-batch size when a study does not say and the training set is large.
         default_updates: fewest mini-batches of a training when a study does not say: small sets get more epochs.
@@ -64,6 +65,7 @@ class LayerRule(Rule):
     trains: ClassVar[Literal["layers", "oscillators", "read-outs"]] = "layers"
     in_situ: ClassVar[bool]
     layers: ClassVar[tuple[str, ...]]
+    networks: ClassVar[tuple[str, ...]] = ()
     default_epochs: ClassVar[int]
     default_batch: ClassVar[int]
     default_updates: ClassVar[int]
@@ -95,12 +97,17 @@ class LayerRule(Rule):
         """Optimiser state for one training run of `network`."""
 
 
-def refuse_spiking(circuit: Circuit, rule: str) -> None:
-    """Refuse synapses of spiking neurons, for a rule of gradients."""
-    if circuit.layers == "spiking":
+def refuse_special(circuit: Circuit, rule: str) -> None:
+    """Refuse synapses of spiking neurons and tables of likelihoods, for a rule of gradients."""
+    special = {
+        "spiking": ("synapses of spiking neurons", "a rule for spikes such as 'vdsp'"),
+        "likelihood": ("tables of likelihoods", "the rule 'naive-bayes'"),
+    }
+    if circuit.layers in special:
+        what, instead = special[circuit.layers]
         raise RefusedError(
-            f"rule {rule!r} trains layers that multiply, but the circuit '{circuit.title}' makes synapses of spiking "
-            "neurons; use the circuit 'crossbar', or a rule for spikes such as 'vdsp'"
+            f"rule {rule!r} trains layers that multiply, but the circuit '{circuit.title}' makes {what}; use the "
+            f"circuit 'crossbar', or {instead}"
         )
 
 

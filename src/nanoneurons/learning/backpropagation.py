@@ -21,7 +21,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.parameter import param
 from nanoneurons.learning._gradient import AdamState
-from nanoneurons.learning._rule import LayerRule, RuleState, refuse_spiking
+from nanoneurons.learning._rule import LayerRule, RuleState, refuse_special
 
 __all__ = ["Backpropagation"]
 
@@ -66,7 +66,7 @@ class Backpropagation(LayerRule):
 
     def accept(self, circuit: Circuit) -> None:
         """Graded weights or resonances; virtual chips only of resonators."""
-        refuse_spiking(circuit, "backpropagation")
+        refuse_special(circuit, "backpropagation")
         if circuit.binary:
             raise RefusedError(
                 f"rule 'backpropagation' trains graded weights, but the circuit '{circuit.title}' reads -1 or +1; "

@@ -31,7 +31,7 @@ from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.binary import sign
 from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._gradient import AdamState
-from nanoneurons.learning._rule import LayerRule, RuleState, refuse_spiking
+from nanoneurons.learning._rule import LayerRule, RuleState, refuse_special
 
 __all__ = ["PhysicsAware"]
 
@@ -79,7 +79,7 @@ class PhysicsAware(LayerRule):
 
     def accept(self, circuit: Circuit) -> None:
         """Any device that can be corrected: of graded weights by small amounts, of others by writing them."""
-        refuse_spiking(circuit, "physics-aware")
+        refuse_special(circuit, "physics-aware")
         if circuit.layers == "analog":
             require_graded(circuit, "physics-aware")
 

@@ -1,0 +1,1 @@
+"""Finished architectures and what turns data into them and them into hardware: the Bayesian machine."""

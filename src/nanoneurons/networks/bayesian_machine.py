@@ -1,0 +1,141 @@
+r"""The Bayesian machine: features become observations, memory gives their likelihoods, logic multiplies them.
+
+.. math:: \hat y = \arg\max_y\; p(y) \prod_i p(o_i \mid y)
+
+Source: Harabi et al., Nature Electronics 6, 52 (2023); Turck et al., Communications Engineering 4, 35 (2025).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nanoneurons.circuits import Circuit
+from nanoneurons.circuits._bayesian_logic import MISSING, BayesianLogic, Decision
+from nanoneurons.core.energy import Counts
+from nanoneurons.core.errors import ParameterError
+from nanoneurons.core.random import draw_key, generator_for
+from nanoneurons.layers.likelihoods import LikelihoodMemory
+
+__all__ = ["BayesianMachine"]
+
+
+class BayesianMachine(nn.Module):
+    """A row per hypothesis, a column per observation, a table of likelihoods where they meet.
+
+    An input feature that is NaN is a missing observation. The machine's content is in buffers, so that
+    ``state_dict()`` is the machine, and with a circuit the chip.
+
+    Args:
+        features: inputs of a sample.
+        rows: hypotheses.
+        columns: features used, at most `features`.
+        bins: values an observation can take: words of a block.
+        logic: random numbers, cycles and mode; one column more than `columns` when there is a prior.
+        prior: whether column 0 holds the prior.
+        circuit: circuit of the memory; None for software.
+        chips: chips side by side, or None.
+        seed: seed of the upsets.
+
+    Attributes:
+        chosen: feature behind each column, int64, ``(columns,)``.
+        edges: limits between bins, ascending, float64, ``(columns, bins - 1)``; a value on a limit belongs above it.
+    """
+
+    chosen: torch.Tensor
+    edges: torch.Tensor
+
+    def __init__(
+        self, features: int, rows: int, columns: int, bins: int, *, logic: BayesianLogic, prior: bool = False,
+        circuit: Circuit | None = None, chips: int | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if not 1 <= columns <= features:
+            raise ParameterError(f"columns must be 1 to the {features} features there are, not {columns}")
+        if bins < 2:
+            raise ParameterError(f"an observation needs at least 2 bins, not {bins}")
+        if logic.columns != columns + prior:
+            raise ParameterError(f"the logic has {logic.columns} columns, the machine {columns + prior}")
+        self.features, self.prior, self.logic, self.chips = features, prior, logic, chips
+        self.memory = LikelihoodMemory(rows, columns + prior, bins, circuit=circuit, chips=chips)
+        self.register_buffer("chosen", torch.arange(columns))
+        self.register_buffer("edges", torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1].repeat(columns, 1))
+        self.upsets = generator_for(seed, "upsets")
+
+    # -- content ----------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def store(self, chosen: np.ndarray, edges: np.ndarray, words: np.ndarray) -> None:
+        """Put feature numbers, limits of bins and words ``(rows, columns, bins)`` into a machine without devices."""
+        self.chosen.copy_(torch.as_tensor(chosen))
+        self.edges.copy_(torch.as_tensor(edges))
+        self.memory.write(words)
+
+    @property
+    def device_layers(self) -> list[LikelihoodMemory]:
+        """The memory."""
+        return [self.memory]
+
+    @property
+    def device_modules(self) -> list[LikelihoodMemory]:
+        """The memory."""
+        return [self.memory]
+
+    def fabricate(self, generator: torch.Generator) -> None:
+        """Draw the devices."""
+        self.memory.fabricate(generator)
+
+    def program(self, source: BayesianMachine, generator: torch.Generator) -> None:
+        """Write the content of another machine of the same layout into this one's devices."""
+        self.chosen.copy_(source.chosen)
+        self.edges.copy_(source.edges)
+        self.memory.program(source.memory.weight.expand(self.memory.weight.shape), generator)
+
+    def refresh(self, generator: torch.Generator | None = None) -> None:
+        """Read the memory anew."""
+        self.memory.refresh(generator)
+
+    # -- use ----------------------------------------------------------------------------------------------
+
+    def observe(self, x: torch.Tensor) -> np.ndarray:
+        """Bins of the chosen features, int64, ``(batch, columns)``, the prior's column included; -1 where NaN."""
+        values = x.flatten(1)[:, self.chosen].to(torch.float64).T.contiguous()
+        bins = torch.searchsorted(self.edges, values, right=True)
+        seen = torch.where(values.isnan(), MISSING, bins).T
+        if self.prior:
+            seen = torch.cat([torch.zeros_like(seen[:, :1]), seen], 1)
+        return seen.numpy()
+
+    def decide(self, x: torch.Tensor) -> Decision:
+        """Run the machine on inputs ``(batch, *shape)``."""
+        return self.decide_observed(self.observe(x))
+
+    def decide_observed(self, observed: np.ndarray) -> Decision:
+        """Run the machine on bins ``(batch, columns)``."""
+        rate = getattr(self.memory.circuit, "upset_rate", 0.0) if self.memory.fabricated else 0.0
+        key = draw_key(self.upsets) if rate else 0
+        return self.logic.decide(self.memory.words(), observed, rate, key)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores whose largest is the decision, float32, ``(*chips, batch, rows)``: counts, or 255 less the sums."""
+        decision = self.decide(x)
+        scores = decision.counts.astype(np.float32)
+        if self.logic.mode == "logarithmic":
+            scores = 255 - scores
+        np.put_along_axis(scores, decision.winner[..., None].astype(np.int64), scores.max(-1, keepdims=True) + 0.5, -1)
+        return torch.from_numpy(scores)
+
+    @torch.no_grad()
+    def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
+        """Events of one decision on one chip; with samples `x`, the mean over them of the cycles taken."""
+        rows, columns = self.memory.rows, self.memory.columns
+        cycles = float(self.logic.length if x is None else self.decide(x).cycle.mean())
+        events: dict[str, Any] = {"random number": columns, "comparison": rows * columns, "and": rows * columns}
+        if self.logic.mode == "full":
+            events["count"] = rows
+        if self.logic.mode == "logarithmic":
+            events, cycles = {"addition": rows * columns}, 1.0
+        return self.memory.counts() + Counts({name: float(n) for name, n in events.items()}) * cycles
