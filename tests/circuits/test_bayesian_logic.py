@@ -104,3 +104,40 @@ def test_bad_observations_and_words_are_refused():
         BayesianLogic(2, "ful")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="from 1 to 255"):
         BayesianLogic(2, cycles=256)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("rows", "columns", "bins"), [(100, 3, 5), (2, 254, 3), (1, 1, 1), (3, 7, 600)])
+def test_unusual_sizes_are_decided_as_cycle_by_cycle(mode, rows, columns, bins):
+    rng = np.random.default_rng(rows)
+    words = (255 * rng.random((rows, columns, bins)) ** (1 / columns)).astype(np.uint8)  # rows still give ones
+    logic = BayesianLogic(columns, mode)
+    observed = rng.integers(-1, bins, (10, columns))
+    found, trace = logic.decide(words, observed), list(logic.trace(words, observed))
+    if mode == "first":
+        bits = np.stack([cycle.bits for cycle in trace])
+        some = bits.any(2)
+        assert (found.decided == some.any(0)).all()
+        assert (found.cycle == np.where(some.any(0), some.argmax(0), PERIOD - 1) + 1).all()
+    else:
+        assert (found.counts == trace[-1].counts).all()
+
+
+@pytest.mark.parametrize(("mode", "counts", "cycle"), [("full", 255, 255), ("first", 1, 1), ("logarithmic", 0, 8)])
+def test_with_nothing_observed_all_rows_are_equal_and_the_lowest_wins(mode, counts, cycle):
+    words = np.zeros((5, 3, 4), np.uint8)
+    found = BayesianLogic(3, mode).decide(words, np.full((2, 3), -1))
+    assert (found.counts == counts).all() and (found.winner == 0).all() and (found.cycle == cycle).all()
+    assert found.decided.all()
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint64])
+def test_observations_of_every_size_and_order_are_taken(kind):
+    logic, words, observed = random_machine(np.random.default_rng(4), "full", PERIOD)
+    observed = np.abs(observed)
+    expected = logic.decide(words, observed).counts
+    for given in (observed.astype(kind), np.asfortranarray(observed.astype(kind)), np.repeat(observed, 2, 0)[::2]):
+        assert (logic.decide(words, given).counts == expected).all()
+    too_large = np.full((1, logic.columns), np.iinfo(kind).max, kind)
+    with pytest.raises(ParameterError, match="sample 0, column 0"):
+        logic.decide(words[..., :5], too_large)

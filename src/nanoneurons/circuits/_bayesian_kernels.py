@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from nanoneurons.core.random import start_of, word_at
 
-__all__ = ["count_all", "find_first", "stream_table", "sum_logarithms", "with_upsets"]
+__all__ = ["addresses", "count_all", "find_first", "stream_table", "sum_logarithms", "with_upsets"]
 
 _S11 = np.uint64(11)
 
@@ -39,6 +39,18 @@ def _zeros_below(typing, word):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True)
+def addresses(observed, bins, out):  # pragma: no cover - compiled
+    """Observations as int16, the missing ones (-1) as `bins`; whether any lies outside."""
+    wrong = False
+    for n in range(observed.shape[0]):
+        for c in range(observed.shape[1]):
+            o = observed[n, c]
+            wrong |= (o < -1) | (o >= bins)
+            out[n, c] = bins if o == -1 else o
+    return wrong
+
+
+@numba.njit(cache=True)
 def stream_table(words, streams, valid):  # pragma: no cover - compiled
     """Streams behind every observation of one chip, uint64 ``(columns, bins + 1, 4, rows)``; the last bin is 'missing'.
 
@@ -58,8 +70,8 @@ def stream_table(words, streams, valid):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True)
-def count_all(table, observed, counts, winner):  # pragma: no cover - compiled
-    """Ones of every row over the cycles, and the row with most of them (the lowest of equals)."""
+def count_all(table, observed, counts, winner, decided):  # pragma: no cover - compiled
+    """Ones of every row over the cycles, the row with most of them (the lowest of equals), and whether it has any."""
     columns, bins, _, rows = table.shape
     size = 4 * rows
     flat = table.reshape(columns, bins, size)
@@ -79,16 +91,16 @@ def count_all(table, observed, counts, winner):  # pragma: no cover - compiled
             counts[n, r] = total
             if total > best:
                 best, at = total, r
-        winner[n] = at
+        winner[n], decided[n] = at, best > 0
 
 
 @numba.njit(cache=True)
-def find_first(table, observed, cycles, counts, winner, cycle):  # pragma: no cover - compiled
+def find_first(table, observed, cycles, counts, winner, decided, cycle):  # pragma: no cover - compiled
     """First cycle in which a row gives 1, and that row (the lowest of equals); `cycles` and row 0 where none does."""
     columns, _, _, rows = table.shape
     kept = np.empty(rows, np.uint64)
     for n in range(observed.shape[0]):
-        winner[n], cycle[n] = 0, cycles
+        winner[n], cycle[n], decided[n] = 0, cycles, False
         for r in range(rows):
             counts[n, r] = 0
         for w in range(4):
@@ -103,7 +115,7 @@ def find_first(table, observed, cycles, counts, winner, cycle):  # pragma: no co
                 united |= kept[r]
             if united:
                 bit = _zeros_below(united)
-                cycle[n] = 64 * w + np.int64(bit) + 1
+                cycle[n], decided[n] = 64 * w + np.int64(bit) + 1, True
                 for r in range(rows - 1, -1, -1):
                     if (kept[r] >> bit) & np.uint64(1):
                         counts[n, r] = 1
@@ -112,8 +124,9 @@ def find_first(table, observed, cycles, counts, winner, cycle):  # pragma: no co
 
 
 @numba.njit(cache=True)
-def sum_logarithms(words, observed, counts, winner):  # pragma: no cover - compiled
-    """Sums of the stored logarithms, stopping at 255, and the row with the least (the lowest of equals)."""
+def sum_logarithms(words, observed, counts, winner, decided):  # pragma: no cover - compiled
+    """Sums of the stored logarithms, stopping at 255, the row with the least (the lowest of equals), and whether it is
+    below 255."""
     rows, columns, bins = words.shape
     for n in range(observed.shape[0]):
         best, at = np.int64(256), 0
@@ -127,7 +140,7 @@ def sum_logarithms(words, observed, counts, winner):  # pragma: no cover - compi
             counts[n, r] = total
             if total < best:
                 best, at = total, r
-        winner[n] = at
+        winner[n], decided[n] = at, best < 255
 
 
 @numba.njit(inline="always")
@@ -138,10 +151,13 @@ def _gap(key, draw, n, rate):  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True)
-def with_upsets(words, observed, seeds, cycles, mode, rate, key, chip, counts, winner, cycle):  # pragma: no cover
+def with_upsets(  # pragma: no cover - compiled
+    words, observed, seeds, following, highest, cycles, mode, rate, key, chip, counts, winner, decided, cycle
+):
     """Cycle by cycle, every register bit flipping with probability `rate` at the end of each cycle.
 
     Registers: the words held at the outputs of the memory, the shift registers, counters or sums (none in mode 1).
+    following, highest: next state and highest 1 of every state of a register, uint8, (256,).
     mode: 0 all cycles, 1 until a row gives 1, 2 logarithms (added in the first of eight cycles, then shifted out).
     """
     rows, columns, bins = words.shape
@@ -177,13 +193,8 @@ def with_upsets(words, observed, seeds, cycles, mode, rate, key, chip, counts, w
                         value[r] = min(total, np.int64(255))
             else:
                 for c in range(columns):
-                    s = np.int64(state[c])
-                    mask = np.int64(0)
-                    for k in range(8):
-                        if s >> k & 1:
-                            mask = np.int64(1) << k
-                    top[c] = mask
-                    state[c] = (s << 1 | ((s >> 7 ^ s >> 5 ^ s >> 4 ^ s >> 3) & 1)) & 255
+                    top[c] = highest[state[c]]
+                    state[c] = following[state[c]]
                 for r in range(rows):
                     one = True
                     for c in range(columns):
@@ -217,4 +228,5 @@ def with_upsets(words, observed, seeds, cycles, mode, rate, key, chip, counts, w
             elif value[r] > value[at]:
                 at = r
         winner[n] = at
+        decided[n] = value[at] < 255 if mode == 2 else value[at] > 0
         cycle[n] = done

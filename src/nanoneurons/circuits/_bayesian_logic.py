@@ -23,7 +23,7 @@ import numpy as np
 from nanoneurons.core.errors import ParameterError
 
 from . import _bayesian_kernels as kernels
-from ._lfsr import PERIOD, check_seeds, comparator, shifted, spread_seeds, streams
+from ._lfsr import FOLLOWING, HIGHEST, PERIOD, check_seeds, comparator, shifted, spread_seeds, streams
 
 __all__ = ["MISSING", "MODES", "BayesianLogic", "Cycle", "Decision", "Mode"]
 
@@ -31,6 +31,7 @@ Mode = Literal["full", "first", "logarithmic"]
 MODES: tuple[Mode, ...] = ("full", "first", "logarithmic")
 MISSING = -1
 LOGARITHM_CYCLES = 8
+MOST_BINS = 2**15 - 1  # addresses are int16
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,8 @@ class BayesianLogic:
 
         Args:
             words: likelihoods in units of 1/255, or logarithms, uint8, ``(*chips, rows, columns, bins)``.
-            observed: bins seen, whole numbers, ``(samples, columns)``; `MISSING` (-1) where nothing was observed.
+            observed: bins seen, whole numbers of any size (int16 is fastest), ``(samples, columns)``; `MISSING` (-1)
+                where nothing was observed.
             upset_rate: probability that a bit of a register flips in a cycle.
             key: key of the upsets' random numbers.
 
@@ -129,15 +131,15 @@ class BayesianLogic:
         flat = words.reshape(-1, *words.shape[-3:])
         counts = np.empty((len(flat), samples, rows), np.int16)
         winner = np.empty((len(flat), samples), np.int16)
+        decided = np.empty((len(flat), samples), bool)
         cycle = np.full((len(flat), samples), self.length, np.int16)
         for chip, own in enumerate(flat):
-            out = (counts[chip], winner[chip])
+            out = (counts[chip], winner[chip], decided[chip])
             if upset_rate > 0:
-                seeds = np.array(self.seeds, np.uint8)
+                registers = (np.array(self.seeds, np.uint8), FOLLOWING, HIGHEST)
                 mode = MODES.index(self.mode)
-                kernels.with_upsets(
-                    own, seen, seeds, self.cycles, mode, upset_rate, np.uint64(key), np.uint64(chip), *out, cycle[chip]
-                )
+                drawn = (upset_rate, np.uint64(key), np.uint64(chip))
+                kernels.with_upsets(own, seen, *registers, self.cycles, mode, *drawn, *out, cycle[chip])
             elif self.mode == "logarithmic":
                 kernels.sum_logarithms(own, seen, *out)
             else:
@@ -146,10 +148,8 @@ class BayesianLogic:
                     kernels.count_all(table, seen, *out)
                 else:
                     kernels.find_first(table, seen, self.cycles, *out, cycle[chip])
-        decided = np.any(counts < PERIOD if self.mode == "logarithmic" else counts > 0, axis=-1)
-        shape = (*chips, samples)
-        parts = (np.reshape(part, shape) for part in (winner, cycle, decided))
-        return Decision(counts.reshape(*shape, rows), *parts)
+        parts = (part.reshape(*chips, samples) for part in (winner, cycle, decided))
+        return Decision(counts.reshape(*chips, samples, rows), *parts)
 
     def trace(self, words: np.ndarray, observed: np.ndarray) -> Iterator[Cycle]:
         """The machine cycle by cycle, one chip, without upsets and without stopping early.
@@ -190,11 +190,13 @@ class BayesianLogic:
                 f"{given.shape}"
             )
         bins = words.shape[-1]
-        wrong = (given < MISSING) | (given >= bins)
-        if wrong.any():
-            sample, column = (int(i) for i in np.argwhere(wrong)[0])
+        if bins > MOST_BINS:
+            raise ParameterError(f"a block holds at most {MOST_BINS} words, not {bins}; use fewer bins")
+        seen = np.empty(given.shape, np.int16)
+        if kernels.addresses(given, bins, seen):
+            sample, column = (int(i) for i in np.argwhere((given < MISSING) | (given >= bins))[0])
             raise ParameterError(
                 f"observation {given[sample, column]} (sample {sample}, column {column}): bins are 0 to {bins - 1}; "
                 f"{MISSING} stands for a missing one"
             )
-        return words, np.ascontiguousarray(np.where(given == MISSING, bins, given).astype(np.int64))
+        return words, seen

@@ -25,7 +25,17 @@ import numpy as np
 
 from nanoneurons.core.errors import ParameterError
 
-__all__ = ["PERIOD", "check_seeds", "comparator", "sequence", "shifted", "spread_seeds", "streams"]
+__all__ = [
+    "FOLLOWING",
+    "HIGHEST",
+    "PERIOD",
+    "check_seeds",
+    "comparator",
+    "sequence",
+    "shifted",
+    "spread_seeds",
+    "streams",
+]
 
 PERIOD = 255
 WORDS = 4  # 64-bit words that hold a period
@@ -49,10 +59,12 @@ def sequence(seed: int, cycles: int = PERIOD) -> np.ndarray:
 
 def comparator(p: np.ndarray | int, state: np.ndarray | int) -> np.ndarray:
     """Output bits (bool) for likelihoods `p` and register states, both 0 to 255, broadcast against each other."""
-    return (np.asarray(p, np.uint8) & _HIGHEST[np.asarray(state, np.uint8)]) != 0
+    return (np.asarray(p, np.uint8) & HIGHEST[np.asarray(state, np.uint8)]) != 0
 
 
-_HIGHEST = np.array([0, *(1 << (state.bit_length() - 1) for state in range(1, 256))], np.uint8)
+# the highest 1 of every state, and the state after it
+HIGHEST = np.array([0, *(1 << (state.bit_length() - 1) for state in range(1, 256))], np.uint8)
+FOLLOWING = np.asarray(shifted(np.arange(256))).astype(np.uint8)
 
 
 @cache
