@@ -9,7 +9,7 @@ import torch
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import NeuronDevice
+from nanoneurons.devices._kinds import NeuronDevice
 
 ADEX = devices.get("adaptive-exponential").ideal()
 

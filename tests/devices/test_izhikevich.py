@@ -9,7 +9,7 @@ import torch
 from nanoneurons import devices
 from nanoneurons.core.errors import RefusedError, UnknownNameError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import NeuronDevice
+from nanoneurons.devices._kinds import NeuronDevice
 
 DT = 0.1e-3
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import NeuronDevice
+from nanoneurons.devices._kinds import NeuronDevice
 
 LIF = devices.get("lif").ideal()
 

@@ -8,7 +8,7 @@ import torch
 from nanoneurons import devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import OscillatorDevice
+from nanoneurons.devices._kinds import OscillatorDevice
 
 DRIVE = 7e-3 + 3e-3 * (2 * torch.rand(3, 2, 12, generator=generator_for(0, "drive"), dtype=torch.float64) - 1)
 

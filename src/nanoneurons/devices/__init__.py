@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ._catalogue import catalogue, get, presets, stimulus
 from ._contract import ContractError, contract
-from ._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice, State
+from ._device import Device, State
+from ._kinds import MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 __all__ = [
     "ContractError",

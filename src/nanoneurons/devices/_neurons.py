@@ -14,7 +14,8 @@ import torch
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, generator_for, normal
-from nanoneurons.devices._device import NeuronDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import NeuronDevice
 from nanoneurons.solvers import MOST_SPIKES, Spiking, fire
 
 __all__ = [

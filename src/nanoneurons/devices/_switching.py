@@ -14,7 +14,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices._device import NeuronDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import NeuronDevice
 from nanoneurons.devices._neurons import silenced
 from nanoneurons.physics.hysteretic_switch import HystereticSwitch
 from nanoneurons.physics.switch_circuit import SwitchRun

@@ -18,7 +18,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, mix, normal, start_of, uniform, word_at
-from nanoneurons.devices._device import MemoryDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import MemoryDevice
 from nanoneurons.physics.voltage_switching import Law, Rows, amplitude, change, pulse_at
 
 __all__ = ["PROGRAM", "VoltageMemristor", "fitted"]

@@ -33,7 +33,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, normal, normal_at, start_of, uniform
-from nanoneurons.devices._device import MemoryDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import MemoryDevice
 from nanoneurons.physics.error_rates import best_threshold
 
 __all__ = ["HfOxBinary"]

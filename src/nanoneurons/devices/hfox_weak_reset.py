@@ -30,7 +30,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import chip_shape, draw_key, start_of, uniform, uniform_at, words
-from nanoneurons.devices._device import MemoryDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import MemoryDevice
 from nanoneurons.physics import truncated
 from nanoneurons.physics.flicker import flicker, flicker_at, layout
 

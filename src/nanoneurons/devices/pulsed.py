@@ -39,7 +39,8 @@ from nanoneurons.core.parameter import Imperfection, param
 from nanoneurons.core.random import draw_key, normal, uniform
 from nanoneurons.core.update import OuterProducts
 from nanoneurons.devices import _pulsed_steps as steps
-from nanoneurons.devices._device import MemoryDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import MemoryDevice
 from nanoneurons.devices._pulsed_events import outer_train
 
 __all__ = ["Pulsed"]

@@ -29,7 +29,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices._device import ResonatorDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import ResonatorDevice
 from nanoneurons.physics.spin_diode import conversion
 
 __all__ = ["SpinDiode"]

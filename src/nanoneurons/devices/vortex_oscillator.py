@@ -30,7 +30,8 @@ from nanoneurons.core.energy import Price
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices._device import OscillatorDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import OscillatorDevice
 from nanoneurons.devices._oscillation import SEED, noisy, ohmic, run, spread, spread_param
 from nanoneurons.physics.vortex import VALID, VORTEX, VortexCore
 

@@ -29,7 +29,8 @@ import numpy as np
 import torch
 
 from nanoneurons.core.errors import DataError, ParameterError, RefusedError
-from nanoneurons.devices._device import OscillatorDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import OscillatorDevice
 
 __all__ = ["MASKS", "TimeMultiplexedReservoir", "draw_mask"]
 

@@ -9,7 +9,8 @@ import torch
 from nanoneurons.core.energy import Price
 from nanoneurons.core.parameter import param
 from nanoneurons.core.random import draw_key, normal
-from nanoneurons.devices._device import OscillatorDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import OscillatorDevice
 
 
 @dataclass(frozen=True)

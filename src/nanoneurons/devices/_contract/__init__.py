@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nanoneurons.devices._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
+from nanoneurons.devices._device import Device
+from nanoneurons.devices._kinds import MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 from ._common import ContractError
 from .general import GENERAL

@@ -12,7 +12,8 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import Device, MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
+from nanoneurons.devices._device import Device
+from nanoneurons.devices._kinds import MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 from ._common import SHAPE, ContractError, fresh, require, same, stepped
 

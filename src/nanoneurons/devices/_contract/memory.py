@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import MemoryDevice
+from nanoneurons.devices._kinds import MemoryDevice
 
 from ._common import SHAPE, fresh, require, stepped
 

@@ -9,7 +9,8 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import OscillatorDevice, State
+from nanoneurons.devices._device import State
+from nanoneurons.devices._kinds import OscillatorDevice
 
 from ._common import ContractError, fresh, require, same, stepped
 

@@ -9,7 +9,7 @@ import torch
 
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
-from nanoneurons.devices._device import ResonatorDevice
+from nanoneurons.devices._kinds import ResonatorDevice
 
 from ._common import ContractError, fresh, require, same, stepped
 
