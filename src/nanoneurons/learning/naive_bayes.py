@@ -22,7 +22,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.circuits._bayesian_logic import MODES, BayesianLogic
 from nanoneurons.core.errors import RefusedError, StudyError
 from nanoneurons.core.parameter import param
-from nanoneurons.learning._likelihoods import estimate, words_of
+from nanoneurons.learning._likelihoods import BLOCK_WORDS, ESTIMATES, SELECTIONS, estimate, words_of
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks.bayesian_machine import BayesianMachine
 
@@ -30,6 +30,8 @@ __all__ = ["NaiveBayes"]
 
 _OURS = "choice of this project"
 _PAPER = "Harabi et al., Nature Electronics 6, 52 (2023)"
+PRIORS = ("uniform", "frequencies")
+RESCALES = ("column", "value")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,33 @@ class NaiveBayes(LayerRule):
     columns: int = param(
         6, doc="features used; all where there are fewer", source=_PAPER, low=1, high=254, integer=True
     )
-    bins: int = param(64, doc="values an observation can take", source=_OURS, low=2, high=4096, integer=True)
-    smoothing: float = param(1.0, doc="samples added to every bin", source=_OURS, low=1e-6, high=1e6)
+    bins: int = param(64, doc="values an observation can take", source=_OURS, low=2, high=BLOCK_WORDS, integer=True)
+    estimate: str = param(
+        "gaussian",
+        doc="how likelihoods are estimated, class by class",
+        source=_PAPER,
+        choices=ESTIMATES,
+        verified=False,
+    )
+    features: str = param(
+        "accuracy", doc="how features are chosen: the first, or by their information, or by cross-validated accuracy",
+        source=_OURS, choices=SELECTIONS,
+    )  # fmt: skip
+    prior: str = param(
+        "uniform", doc="prior of the hypotheses; frequencies of the classes take a column of their own", source=_OURS,
+        choices=PRIORS,
+    )  # fmt: skip
+    rescale: str = param(
+        "value", doc="what shares one largest likelihood: a column (as published), or each value observed in it",
+        source=_OURS, choices=RESCALES,
+    )  # fmt: skip
+    decades: float = param(8.0, doc="decades that the 255 steps of logarithms cover", source=_OURS, low=0.1, high=100.0)
+    smoothing: float = param(
+        1.0, "samples", doc="samples spread evenly over the bins of a class", source=_OURS, low=1e-6, high=1e6
+    )
+    outside: float = param(
+        0.01, doc="share of training values outside the range of the bins", source=_OURS, low=0.0, high=0.9
+    )
 
     def build_network(self, spec: str, **common: Any) -> BayesianMachine:
         """A machine with a row per class; the only description is ``bayesian`` (or ``auto``)."""
@@ -65,9 +92,10 @@ class NaiveBayes(LayerRule):
             raise StudyError(f"rule 'naive-bayes' builds the network 'bayesian', not {spec!r}")
         features = math.prod(common["shape"])
         columns = min(self.columns, features)
-        logic = BayesianLogic(columns, self.mode, self.cycles)  # type: ignore[arg-type]
+        prior = self.prior == "frequencies"
+        logic = BayesianLogic(columns + prior, self.mode, self.cycles)  # type: ignore[arg-type]
         return BayesianMachine(
-            features, common["classes"], columns, self.bins, logic=logic, circuit=common["circuit"],
+            features, common["classes"], columns, self.bins, logic=logic, prior=prior, circuit=common["circuit"],
             chips=common["chips"], seed=common.get("seed", 0),
         )  # fmt: skip
 
@@ -105,10 +133,14 @@ class NaiveBayesState(RuleState):
 
     def conclude(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
         """Estimate the likelihoods and put them into the machine."""
-        machine = self.network
+        machine, rule = self.network, self.rule
         found = estimate(
             x.flatten(1).double().numpy(), y.numpy(), classes=machine.memory.rows, columns=len(machine.chosen),
-            bins=machine.memory.bins, smoothing=self.rule.smoothing,
+            bins=machine.memory.bins, method=rule.estimate, select=rule.features, smoothing=rule.smoothing,
+            outside=rule.outside,
         )  # fmt: skip
-        logarithmic = machine.logic.mode == "logarithmic"
-        machine.store(found.chosen, found.edges, words_of(found.tables, None, logarithmic=logarithmic))
+        words = words_of(
+            found.tables, found.prior if machine.prior else None, logarithmic=machine.logic.mode == "logarithmic",
+            decades=rule.decades, per_value=rule.rescale == "value",
+        )  # fmt: skip
+        machine.store(found.chosen, found.edges, words)

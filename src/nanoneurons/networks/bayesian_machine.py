@@ -69,7 +69,21 @@ class BayesianMachine(nn.Module):
 
     @torch.no_grad()
     def store(self, chosen: np.ndarray, edges: np.ndarray, words: np.ndarray) -> None:
-        """Put feature numbers, limits of bins and words ``(rows, columns, bins)`` into a machine without devices."""
+        """Put feature numbers, limits of bins and words ``(rows, columns, bins)`` into a machine without devices.
+
+        Raises:
+            ParameterError: the words, limits or features are not as many as the machine holds.
+        """
+        held = (self.memory.rows, self.memory.columns, self.memory.bins)
+        for what, given, fits in (
+            ("words", words, held), ("limits of bins", edges, tuple(self.edges.shape)),
+            ("feature numbers", chosen, tuple(self.chosen.shape)),
+        ):  # fmt: skip
+            if np.shape(given) != fits:
+                raise ParameterError(
+                    f"{what} of shape {np.shape(given)}, but the machine ({held[0]} hypotheses, {held[1]} columns, "
+                    f"{held[2]} bins) takes {fits}"
+                )
         self.chosen.copy_(torch.as_tensor(chosen))
         self.edges.copy_(torch.as_tensor(edges))
         self.memory.write(words)
