@@ -212,6 +212,7 @@ def task(name: str) -> dict[str, Any]:
         "train": train,
         "test": test,
         "embedded": source.embedded,
+        "variants": dict(source.variants),
         "licence": source.licence,
         "downloads": [download.name for download in source.downloads],
         "parameters": _parameters(series(), {}) if series else [],

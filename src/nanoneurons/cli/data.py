@@ -47,6 +47,9 @@ def list_sets(root: Path | None = Root, json: bool = Json) -> None:
     print_table(
         "data", ("name", "kind", "title", "status", "how to get it"), [list(entry.values()) for entry in entries]
     )
+    for name in data.catalogue:
+        for variant, content in data.catalogue[name].variants.items():
+            print_text(f"{name}:{variant} has {content}.")
     print_text("Your own file: --task user:PATH (.npz with x, y, or .csv whose last column is the class number).")
 
 

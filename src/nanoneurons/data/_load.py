@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from nanoneurons.core.errors import DataError, StoreError
+from nanoneurons.core.errors import DataError, StoreError, UnknownNameError, nearest
 from nanoneurons.core.registry import Folder
 
 from ._dataset import Dataset
@@ -141,6 +141,13 @@ def fetch(
 def _source(name: str) -> tuple[Source, str]:
     key, _, argument = name.partition(":")
     source = catalogue[key]()
+    if argument and source.variants:
+        if argument not in source.variants:
+            raise UnknownNameError(
+                f"data set {key!r} has no variant {argument!r}{nearest(argument, source.variants)}; "
+                f"it has {', '.join(f'{key}:{variant}' for variant in source.variants)}"
+            )
+        return source, argument
     if argument and not source.takes_path:
         raise DataError(f"data set {key!r} takes no path; write {key!r}, or 'user:{argument}' for your own file")
     if source.takes_path and not argument:

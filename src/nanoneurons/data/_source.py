@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from nanoneurons.core.errors import DataError
@@ -47,6 +49,7 @@ class Source(ABC):
         folder: name of the set's folder inside the data folder; empty when it has none.
         downloads: files that `fetch` gets.
         takes_path: what the path that follows the name and a colon must be, in words; empty when none follows.
+        variants: words that may follow the name and a colon instead, each with what it loads.
     """
 
     kind: ClassVar[str] = "classification"
@@ -60,6 +63,7 @@ class Source(ABC):
     folder: ClassVar[str] = ""
     downloads: ClassVar[tuple[Download, ...]] = ()
     takes_path: ClassVar[str] = ""
+    variants: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @abstractmethod
     def load(self, places: tuple[Path, ...], argument: str) -> Dataset | Recordings | Series:
