@@ -30,6 +30,8 @@ class Circuit(Parameterized, ABC):
         layers: kind of layer it makes: ``"binary"``, ``"analog"``, ``"spiking"``, ``"likelihood"`` or ``"rf"``.
         takes: class of the devices it is made of.
         drives: what a drive of its devices is called in a bill.
+        holds: what its devices hold, in a bill.
+        causes: events of a bill by cause, where a report should sum them; see `Bill.split`.
     """
 
     device: Device
@@ -38,6 +40,8 @@ class Circuit(Parameterized, ABC):
     layers: ClassVar[str]
     takes: ClassVar[type[Device]]
     drives: ClassVar[str] = "pulses"
+    holds: ClassVar[str] = "weights"
+    causes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, self.takes):
@@ -104,7 +108,7 @@ class Circuit(Parameterized, ABC):
         return None
 
     def comparisons(self, layers: Sequence[tuple[int, int]]) -> tuple[Comparison, ...]:
-        """What the same network of dense `layers` (outputs, inputs) takes by other means; nothing unless overridden."""
+        """What the same `layers` (outputs, inputs of each) take by other means; nothing unless overridden."""
         return ()
 
     def remarks(self) -> tuple[str, ...]:

@@ -2,19 +2,17 @@ r"""Arrays of likelihoods (2T2R) with the logic of a Bayesian machine around the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nanoneurons.core.energy import Counts, Price
+from nanoneurons.core.energy import Comparison, Counts, Price
 from nanoneurons.core.parameter import param
 
+from . import _bayesian_energy
 from .differential_pair import DifferentialPair
 
 __all__ = ["BayesianArray"]
-
-_LOGIC = "order of magnitude: a few gates of 5 to 10 fJ each at 1.2 V"
-_NODE = "130 nm"
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class BayesianArray(DifferentialPair):
 
     title: ClassVar[str] = "array of likelihoods with stochastic or logarithmic logic (2T2R)"
     layers: ClassVar[str] = "likelihood"
+    holds: ClassVar[str] = "likelihoods"
+    causes: ClassVar[Mapping[str, tuple[str, ...]]] = _bayesian_energy.CAUSES
 
     @property
     def sensed(self) -> bool:
@@ -51,8 +51,17 @@ class BayesianArray(DifferentialPair):
     def prices(self) -> Mapping[str, Price]:
         """Prices of devices, of a sense operation and of the logic's events."""
         pair = {name: price for name, price in super().prices().items() if name != "popcount"}
-        return {**pair, **{name: Price(joule, _LOGIC, _NODE, False) for name, joule in _EVENTS.items()}}
+        return {**pair, **_bayesian_energy.PRICES}
 
+    def comparisons(self, layers: Sequence[tuple[int, int]]) -> tuple[Comparison, ...]:
+        """The same inference in a microcontroller; `layers` are hypotheses and observations of one machine."""
+        return tuple(found for rows, columns in layers for found in _bayesian_energy.comparisons(rows, columns))
 
-# joule per event: a shift register's step, a comparator's bit, a gate of an AND row, a counter's increment, an addition
-_EVENTS = {"random number": 80e-15, "comparison": 40e-15, "and": 5e-15, "count": 50e-15, "addition": 100e-15}
+    def remarks(self) -> tuple[str, ...]:
+        """What the bill and the simulation leave out."""
+        return (
+            "The bill of a decision begins with the observed bins and ends with the hypothesis chosen: finding the bin "
+            "of a feature, address decoders, long wires, glitches, the clock's tree, leakage and forming are left out.",
+            "The microcontrollers run straight-line code from known bins, so theirs are lower bounds; a ratio of "
+            "thousands comes from floating point in software.",
+        )

@@ -130,6 +130,13 @@ def show(result: dict[str, Any]) -> None:
         ]
         title = f"energy per {phase}: {si(bill['joule'], 'J')} ({bill['note']})"
         print_table(title, ("event", "count", "each", "together", "node", "source"), rows)
+    if result.get("modes"):
+        causes = list(result["modes"][0]["causes"])
+        rows = [
+            (found["mode"], si(found["joule"], "J"), *(si(found["causes"][cause], "J") for cause in causes))
+            for found in result["modes"]
+        ]
+        print_table("energy per inference in each mode, by cause", ("mode", "together", *causes), rows)
     if result.get("beside"):
         rows = [(other["title"], si(other["joule"], "J"), _sourced(other)) for other in result["beside"]]
         title = "for comparison, per inference; none of this is in the bill"

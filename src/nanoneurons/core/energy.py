@@ -74,6 +74,15 @@ class Bill:
         """Sum over the rows that have a price."""
         return sum(line.joule for line in self.lines if line.joule is not None)
 
+    def split(self, causes: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+        """Energy in joule by cause: the events that each cause stands for; what no cause names is ``"other"``."""
+        named = {event: cause for cause, events in causes.items() for event in events}
+        found = dict.fromkeys(causes, 0.0)
+        for line in self.lines:
+            cause = named.get(line.event, "other")
+            found[cause] = found.get(cause, 0.0) + (line.joule or 0.0)
+        return found
+
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Events that happened but that nobody priced; shown, never silently dropped."""

@@ -11,12 +11,11 @@ import torch
 
 from nanoneurons import __version__, data, devices, networks
 from nanoneurons.circuits import Circuit
-from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
 
 from . import report, summary
 from .chips import TRAIN, Config, task_for, weights_intact
 from .chips import run as run_condition
-from .energy import beside, energy
+from .energy import beside, by_mode, energy
 from .progress import Kind, reporter
 from .response import neuron, response
 from .runner import run_jobs
@@ -153,7 +152,8 @@ def _assemble(
         "energy": energy(
             setup.circuit, full, in_situ=setup.rule.in_situ, presented=used * epochs, passes=setup.rule.passes
         ),
-        "beside": beside(setup.circuit, _dense(network)),
+        "modes": by_mode(setup.circuit, full.get("modes", {})),
+        "beside": beside(setup.circuit, network.device_layers),
         "response": response(setup.circuit.device, study.seed),
         "neuron": neuron(setup.circuit, study.seed),
         "history": {condition: results[job].get("history", []) for condition, job in plan.jobs.items()},
@@ -161,17 +161,11 @@ def _assemble(
     }
     result["headline"] = headline(result)
     names = {job: plan.labels[condition] for condition, job in reversed(plan.jobs.items())} | {TRAIN: "software"}
-    said = (*setup.circuit.remarks(), *setup.rule.remarks(network, full.get("history", [])))
+    said = [*setup.circuit.remarks(), *setup.rule.remarks(network, full.get("history", []))]
+    if "measured" in full:
+        said[:0] = network.remarks(full["measured"])  # type: ignore[operator]
     result["notes"] = [*warned(results, names, "conditions"), *notes(result), *said]
     return result
-
-
-def _dense(network: networks.FeedForward) -> list[tuple[int, int]]:
-    """Outputs and inputs of every layer; nothing for a network with convolutions."""
-    if any(isinstance(layer, SpinDiodeConv2d) for layer in network.device_layers):
-        return []  # a kernel of resonances looks like the matrix of a dense layer
-    shapes = [tuple(layer.weight.shape) for layer in network.device_layers]
-    return [(shape[0], shape[1]) for shape in shapes] if all(len(shape) == 2 for shape in shapes) else []
 
 
 def environment() -> dict[str, str]:
@@ -235,7 +229,9 @@ def _declared(owner: Any) -> list[dict[str, Any]]:
 
 
 def _layout(network: networks.FeedForward, spec: str) -> str:
-    """The description of the network, with ``auto`` written out."""
+    """The description of the network, with ``auto`` written out, or what the network says of itself."""
+    if hasattr(network, "layout"):
+        return network.layout  # type: ignore[return-value]
     layers = network.device_layers
     if spec != "auto" or not layers:
         return spec

@@ -119,8 +119,19 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
         "history": history,
         "pulses_per_chip": float(pulses),
         "inference": dict(network.inference_counts(seen).events),
+        **_told_by(network, seen),
         "learning": dict(setup.rule.learning_counts(network, seen).events) if setup.rule.in_situ else {},
     }
+
+
+def _told_by(network: Any, seen: torch.Tensor | None) -> dict[str, Any]:
+    """What a network can tell besides its answers: events in each of its modes, and what it measures of itself."""
+    found: dict[str, Any] = {}
+    if hasattr(network, "counts_by_mode"):
+        found["modes"] = {mode: dict(counts.events) for mode, counts in network.counts_by_mode(seen).items()}
+    if hasattr(network, "measured"):
+        found["measured"] = network.measured(seen)
+    return found
 
 
 def correct_table(result: dict[str, Any], images: int) -> np.ndarray:

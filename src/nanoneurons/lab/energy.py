@@ -8,10 +8,11 @@ from typing import Any
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts, Price, bill
+from nanoneurons.layers._layer import DeviceLayer
 
 from .words import si
 
-__all__ = ["beside", "energy"]
+__all__ = ["beside", "by_mode", "energy"]
 
 
 def energy(
@@ -43,7 +44,7 @@ def energy(
             "and not priced"
         )
     else:
-        parts = [(f"{drives} that program the weights", written)]
+        parts = [(f"{drives} that program the {circuit.holds}", written)]
         note = "programming one chip once; the training itself is digital and not priced"
     if not result["pulses_per_chip"]:
         note += f"; no {drives} were counted"
@@ -57,9 +58,27 @@ def energy(
     }
 
 
-def beside(circuit: Circuit, layers: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
-    """The same network by other means, one inference each; never part of a bill."""
-    return [dataclasses.asdict(found) for found in circuit.comparisons(layers)] if layers else []
+def beside(circuit: Circuit, layers: Sequence[DeviceLayer]) -> list[dict[str, Any]]:
+    """The same network by other means, one inference each; never part of a bill. Nothing where a layer convolves."""
+    products = [layer.products for layer in layers]
+    known = [found for found in products if found is not None]
+    if not known or len(known) < len(products):
+        return []
+    return [dataclasses.asdict(found) for found in circuit.comparisons(known)]
+
+
+def by_mode(circuit: Circuit, modes: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Energy of one inference by cause in each mode that a network has; nothing where it has one only.
+
+    Args:
+        modes: events of one inference by mode.
+    """
+    if len(modes) < 2:
+        return []
+    bills = {mode: bill(Counts(events), circuit.prices()) for mode, events in modes.items()}
+    return [
+        {"mode": mode, "joule": found.joule, "causes": found.split(circuit.causes)} for mode, found in bills.items()
+    ]
 
 
 def _billed(parts: list[tuple[str, Counts]], prices: Mapping[str, Price]) -> dict[str, Any]:

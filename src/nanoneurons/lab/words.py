@@ -168,9 +168,7 @@ def notes(result: dict[str, Any]) -> list[str]:
             "included."
         )
     found.append(f"Not modelled by the device: {about['device']['not_modelled']}")
-    found.append(
-        "Wire resistance, peripheral circuits beyond those priced, and the energy of digital logic are not modelled."
-    )
+    found.append("Wire resistance, and peripheral circuits and digital logic beyond what is priced, are not modelled.")
     if result["costliest"] is not None and result["costliest"]["by"] == "alone":
         found.append(
             "Removing one imperfection at a time gains nothing here, so the costliest was chosen by its cost alone."

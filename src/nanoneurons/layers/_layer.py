@@ -115,6 +115,12 @@ class DeviceLayer(DeviceModule):
         return (torch.rand(weight_shape, generator=generator) * 2 - 1) * bound, torch.zeros(weight_shape[0])
 
     @property
+    def products(self) -> tuple[int, int] | None:
+        """Outputs and inputs of what the layer computes, or None where that is no matrix: a convolution."""
+        shape = self.weight.shape
+        return (shape[-2], shape[-1]) if len(shape) < 4 else None
+
+    @property
     def units(self) -> tuple[float, float]:
         """Natural size of a weight and of a bias, which rules take as the unit of their steps."""
         shape = self.weight.shape

@@ -40,6 +40,11 @@ class LikelihoodMemory(DeviceLayer):
         """All words 0."""
         return -torch.ones(weight_shape), torch.zeros(weight_shape[0])
 
+    @property
+    def products(self) -> tuple[int, int]:
+        """Hypotheses and observations."""
+        return self.rows, self.columns
+
     def words(self) -> np.ndarray:
         """Words as read last, uint8, ``(*chips, rows, columns, bins)``."""
         lead = self.weight.shape[:-2]

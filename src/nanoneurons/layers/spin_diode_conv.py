@@ -294,6 +294,11 @@ class SpinDiodeConv2d(RfLayer):
             update = dataclasses.replace(update, change=change)
         super().apply_update(update, generator)
 
+    @property
+    def products(self) -> None:
+        """None: a kernel of resonances looks like the matrix of a dense layer."""
+        return None
+
     def counts(self) -> Counts:
         """Events of one image, one chip: every chain read at every position.
 

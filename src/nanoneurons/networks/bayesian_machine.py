@@ -7,14 +7,16 @@ Source: Harabi et al., Nature Electronics 6, 52 (2023); Turck et al., Communicat
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
 from nanoneurons.circuits import Circuit
-from nanoneurons.circuits._bayesian_logic import MISSING, BayesianLogic, Decision
+from nanoneurons.circuits._bayesian_energy import decision_counts
+from nanoneurons.circuits._bayesian_logic import MISSING, MODES, BayesianLogic, Decision
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import draw_key, generator_for
@@ -115,9 +117,9 @@ class BayesianMachine(nn.Module):
     # -- use ----------------------------------------------------------------------------------------------
 
     def observe(self, x: torch.Tensor) -> np.ndarray:
-        """Bins of the chosen features, int64, ``(batch, columns)``, the prior's column included; -1 where NaN."""
+        """Bins of the chosen features, int32, ``(batch, columns)``, the prior's column included; -1 where NaN."""
         values = x.flatten(1)[:, self.chosen].to(torch.float64).T.contiguous()
-        bins = torch.searchsorted(self.edges, values, right=True)
+        bins = torch.searchsorted(self.edges, values, right=True, out_int32=True)
         seen = torch.where(values.isnan(), MISSING, bins).T
         if self.prior:
             seen = torch.cat([torch.zeros_like(seen[:, :1]), seen], 1)
@@ -142,14 +144,46 @@ class BayesianMachine(nn.Module):
         np.put_along_axis(scores, decision.winner[..., None].astype(np.int64), scores.max(-1, keepdims=True) + 0.5, -1)
         return torch.from_numpy(scores)
 
+    # -- what a decision takes -----------------------------------------------------------------------------
+
+    @property
+    def layout(self) -> str:
+        """The machine's size in words."""
+        return f"{self.memory.rows} hypotheses × {self.memory.columns} observations × {self.memory.bins} bins"
+
     @torch.no_grad()
     def inference_counts(self, x: torch.Tensor | None = None) -> Counts:
-        """Events of one decision on one chip; with samples `x`, the mean over them of the cycles taken."""
-        rows, columns = self.memory.rows, self.memory.columns
-        cycles = float(self.logic.length if x is None else self.decide(x).cycle.mean())
-        events: dict[str, Any] = {"random number": columns, "comparison": rows * columns, "and": rows * columns}
-        if self.logic.mode == "full":
-            events["count"] = rows
-        if self.logic.mode == "logarithmic":
-            events, cycles = {"addition": rows * columns}, 1.0
-        return self.memory.counts() + Counts({name: float(n) for name, n in events.items()}) * cycles
+        """Events of one decision on one chip; with samples `x`, means over them and the chips, else the most."""
+        return self._events(self.logic, x)
+
+    @torch.no_grad()
+    def counts_by_mode(self, x: torch.Tensor) -> dict[str, Counts]:
+        """Events of one decision in the machine's own mode and in those that its words also serve, means over `x`.
+
+        Stored likelihoods serve both stochastic modes, and as many logarithms take what their number says; of stored
+        logarithms no stochastic mode can be told.
+        """
+        modes = (self.logic.mode,) if self.logic.mode == "logarithmic" else MODES
+        return {mode: self._events(dataclasses.replace(self.logic, mode=mode), x) for mode in modes}
+
+    def _events(self, logic: BayesianLogic, x: torch.Tensor | None) -> Counts:
+        cycles, ones = float(logic.length), None
+        if x is not None and logic.mode != "logarithmic":
+            found = logic.decide(self.memory.words(), self.observe(x))
+            cycles, ones = float(found.cycle.mean()), float(found.counts.sum(-1).mean())
+        events = decision_counts(logic.mode, self.memory.rows, self.memory.columns, cycles, ones)
+        return self.memory.counts() + events
+
+    @torch.no_grad()
+    def measured(self, x: torch.Tensor) -> dict[str, float]:
+        """Mean cycles of a decision, and the share of samples for which no row could be chosen."""
+        found = self.decide(x)
+        return {"cycles": float(found.cycle.mean()), "undecided": float(1 - found.decided.mean())}
+
+    def remarks(self, measured: Mapping[str, float]) -> tuple[str, ...]:
+        """What `measured` found, in sentences."""
+        why = "all sums stop at 255" if self.logic.mode == "logarithmic" else "no row gives a single 1"
+        return (
+            f"A decision takes {measured['cycles']:.4g} cycles on average; {100 * measured['undecided']:.3g} % of the "
+            f"samples are left undecided ({why}) and count as answers for the first hypothesis.",
+        )
