@@ -128,3 +128,38 @@ def test_key_is_about_the_numbers_only(tmp_path):
 def test_folder_name_is_a_plain_file_name():
     name = Study(device="hfox-binary", task="user:/tmp/my data.npz").folder_name()
     assert all(c.isalnum() or c in "-_" for c in name)
+
+
+BAYESIAN = {"device": "hfox-binary", "network": "bayesian"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"network": "bayesin"}, StudyError, r"unknown network 'bayesin' \(did you mean 'bayesian'\?\); give sizes"),
+        ({"rule": "straight-through"}, StudyError, "filled by the rule 'naive-bayes', not by 'straight-through'"),
+        ({"circuit": "crossbar"}, RefusedError, "a crossbar makes analog layers; use the circuit 'bayesian-array'"),
+        ({"circuit": "bayesian-array", "network": "64-10"}, RefusedError, "makes tables of likelihoods; use the circ"),
+        ({"circuit": "bayesian-aray"}, UnknownNameError, "did you mean 'bayesian-array'"),
+        ({"device": "spin-diode"}, RefusedError, "leave the network out to take 'physics-aware'"),
+        ({"rule_parameters": {"bins": 100_000}}, ParameterError, r"'bins' = 100000 is outside its range \[2, "),
+        ({"rule_parameters": {"mode": "firts"}}, ParameterError, r"full, first, logarithmic, not .firts. \(did you me"),
+        ({"rule_parameters": {"cycles": 256}}, ParameterError, r"'cycles' = 256 is outside its range \[1, 255\]"),
+        ({"circuit_parameters": {"upset_rate": 0.9}}, ParameterError, r"'upset_rate' = 0.9 is outside its range"),
+        ({"device_parameters": {"upset_rate": 0.1}}, UnknownNameError, "is a parameter of the circuit, not of the dev"),
+    ],
+)
+def test_wrong_studies_of_a_bayesian_machine_are_refused(changes, error, message):
+    with pytest.raises(error, match=message) as found:
+        Study(**{**BAYESIAN, **changes})
+    assert "\n" not in str(found.value)
+
+
+def test_the_network_bayesian_brings_its_rule_and_circuit():
+    found = Study(**BAYESIAN).setup()
+    assert (found.rule_name, found.circuit_name) == ("naive-bayes", "bayesian-array")
+    assert [i.name for i in found.circuit.imperfections()] == ["device_to_device", "cycle_to_cycle", "read_noise"]
+    around = {"sense_offset": 0.1, "upset_rate": 1e-3}
+    more = Study(**BAYESIAN, circuit_parameters=around, device_parameters={"stuck_share": 0.01})
+    names = [i.name for i in more.setup().circuit.imperfections()]
+    assert {"sense_offset", "upsets", "stuck"} <= set(names)

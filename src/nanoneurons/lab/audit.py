@@ -19,8 +19,9 @@ from .energy import beside, by_mode, energy
 from .progress import Kind, reporter
 from .response import neuron, response
 from .runner import run_jobs
+from .setup import Setup
 from .store import Store, write_json
-from .study import Setup, Study
+from .study import Study
 from .words import headline, notes, warned
 
 __all__ = ["SCHEMA", "run"]

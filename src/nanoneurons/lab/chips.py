@@ -20,7 +20,8 @@ from nanoneurons.core.files import write_atomic
 from nanoneurons.core.random import generator_for
 from nanoneurons.networks.packed import PackedNetwork
 
-from .study import Setup, Study
+from .setup import Setup
+from .study import Study
 
 __all__ = ["TRAIN", "Config", "Task", "answers", "circuit_for", "run", "task_for"]
 

@@ -18,69 +18,25 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nanoneurons.core.errors import (
-    NanoneuronsError,
-    ParameterError,
-    RefusedError,
-    StudyError,
-    UnknownNameError,
-    nearest,
-)
+from nanoneurons.core.errors import NanoneuronsError, ParameterError, StudyError, nearest
 from nanoneurons.core.files import write_atomic
-from nanoneurons.core.units import quantity
+
+from .setup import Setup, setup_of
 
 if TYPE_CHECKING:
     from nanoneurons.circuits import Circuit
-    from nanoneurons.learning import LayerRule
 
-__all__ = ["Setup", "Study", "toml"]
+__all__ = ["Study", "toml"]
 
 SCHEMA = 1
-CIRCUITS = {
-    "binary": "differential-pair", "analog": "crossbar", "spiking": "synapse-array", "rf": "rf-chain",
-    "likelihood": "bayesian-array",
-}  # fmt: skip
-KINDS = {
-    "memory": ("analog", "binary", "spiking", "likelihood"),
-    "resonator": ("rf",),
-}  # layers that a kind of device makes
-FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
-QUICK_FACTORS = (0.0, 0.25, 0.5, 1.0)
-QUICK = {"epochs": 2, "train_samples": 1000, "test_samples": 1000}
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Value = float | int | str
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a study's names stand for: objects, with every default filled in."""
-
-    circuit: Circuit
-    circuit_name: str
-    rule: LayerRule
-    rule_name: str
-    epochs: int | None
-    batch: int | None
-    train_samples: int | None
-    test_samples: int | None
-    factors: tuple[float, ...]
-
-    def schedule(self, samples: int) -> tuple[int, int]:
-        """Epochs and mini-batch size for a training set of `samples`, where the study leaves them open.
-
-        The rule's defaults suit some ten thousand samples; a smaller set gets smaller batches (at least 60 a
-        pass) and as many passes as the rule needs mini-batches.
-        """
-        batch = self.batch or max(16, min(self.rule.default_batch, samples // 60))
-        batches = -(-samples // batch)
-        return self.epochs or max(self.rule.default_epochs, -(-self.rule.default_updates // batches)), batch
 
 
 class Study(BaseModel):
@@ -149,53 +105,7 @@ class Study(BaseModel):
 
     def setup(self) -> Setup:
         """Build device, circuit and rule, and fill in every default."""
-        from nanoneurons import circuits, devices, learning
-
-        plain = devices.get(self.device)
-        if not isinstance(plain, devices.MemoryDevice | devices.ResonatorDevice):
-            raise RefusedError(_no_weights(self.device, plain.kind))
-        usual = circuits.catalogue[self.circuit or CIRCUITS[KINDS[plain.kind][0]]]
-        device = plain.replace(**_si(self.device_parameters, plain, usual))
-        rule_name = self.rule or _builder_of(self.network) or device.default_rule
-        rule_class = learning.catalogue[rule_name]
-        if not issubclass(rule_class, learning.LayerRule):
-            what, where = rule_class.trains, f"networks of {rule_class.trains}"
-            if what == "read-outs":
-                what, where = "only a digital read-out behind devices left as they are", "networks with such a read-out"
-            raise RefusedError(
-                f"an audit trains layers, but rule {rule_name!r} trains {what}; leave it out to take "
-                f"{device.default_rule!r}, or see 'nanoneurons reproduce' for {where}"
-            )
-        rule = rule_class(**_si(self.rule_parameters, rule_class))
-        fitting = [kind for kind in rule.layers if kind in KINDS[device.kind]]
-        if not fitting:
-            raise RefusedError(
-                f"rule {rule_name!r} trains {' and '.join(rule.layers)} layers, but {self.device!r} is a device of "
-                f"kind {device.kind!r}; leave the rule out to take {device.default_rule!r}"
-            )
-        circuit_name = self.circuit or CIRCUITS[fitting[0]]
-        circuit_class = circuits.catalogue[circuit_name]
-        known = {p.name for p in circuit_class.parameters()}
-        suited = {name: value for name, value in rule.circuit_values.items() if name in known}
-        circuit = circuit_class.build(device, **{**suited, **_si(self.circuit_parameters, circuit_class)})
-        if circuit.layers not in rule.layers:
-            rule.accept(circuit)  # most rules know why; else:
-            raise RefusedError(
-                f"rule {rule_name!r} trains {' and '.join(rule.layers)} layers, but the circuit {circuit_name!r} makes "
-                f"{circuit.layers} ones; leave one of the two out"
-            )
-        small: dict[str, Any] = QUICK if self.quick else {}
-        return Setup(
-            circuit=circuit,
-            circuit_name=circuit_name,
-            rule=rule,
-            rule_name=rule_name,
-            epochs=self.epochs or small.get("epochs"),
-            batch=self.batch,
-            train_samples=self.train_samples or small.get("train_samples"),
-            test_samples=self.test_samples or small.get("test_samples"),
-            factors=QUICK_FACTORS if self.quick else FACTORS,
-        )
+        return setup_of(self)
 
     def canonical(self) -> dict[str, Any]:
         """Everything that decides the numbers, with defaults filled in, as plain JSON values."""
@@ -233,32 +143,6 @@ class Study(BaseModel):
         return type(self)(**{**self.model_dump(), **changed})
 
 
-def _builder_of(network: str) -> str | None:
-    """The rule that alone builds networks of this name."""
-    from nanoneurons import learning
-
-    if network == "auto" or any(c.isdigit() for c in network):  # sizes: most rules build those; saves the imports
-        return None
-    classes = ((name, learning.catalogue[name]) for name in learning.catalogue)
-    return next((name for name, cls in classes if network in getattr(cls, "networks", ())), None)
-
-
-def _no_weights(spec: str, kind: str) -> str:
-    instead = (
-        "'nanoneurons reproduce' runs networks of oscillators"
-        if kind == "oscillator"
-        else "'nanoneurons reproduce' runs what is published about other devices"
-    )
-    if kind == "neuron":
-        instead = "a network of neurons takes its weights from a memory device: give that one"
-    plot = " --plot" if kind in ("oscillator", "neuron") else ""
-    return (
-        f"an audit trains weights that are held in conductances or resonances, but {spec!r} is a device of kind "
-        f"{kind!r}; {instead}, "
-        f"'nanoneurons devices {spec}{plot}' shows the device"
-    )
-
-
 def toml(values: dict[str, Any]) -> str:
     """Plain values and tables of plain values as TOML; None and empty tables are left out."""
     top, tables = [], []
@@ -270,34 +154,6 @@ def toml(values: dict[str, Any]) -> str:
         elif value is not None:
             top.append(f"{name} = {_toml(value)}\n")
     return "".join([*top, *tables])
-
-
-def _si(given: dict[str, Value], owner: Any, around: Any = None) -> dict[str, Any]:
-    """Convert unit strings by the declared unit of each parameter of `owner`; `around` is the circuit of a device."""
-    converted: dict[str, Any] = {}
-    for name, value in given.items():
-        try:
-            declared = owner.parameter(name)
-        except UnknownNameError:
-            if around is not None and _declares(around, name):
-                raise UnknownNameError(
-                    f"{name!r} is a parameter of the circuit, not of the device; set it under [circuit_parameters] of "
-                    "a study file"
-                ) from None
-            raise
-        if declared.choices is None and isinstance(value, str):
-            number = quantity(value, declared.unit, name)
-            value = int(number) if declared.integer and number == int(number) else number
-        converted[name] = value
-    return converted
-
-
-def _declares(owner: Any, name: str) -> bool:
-    try:
-        owner.parameter(name)
-    except UnknownNameError:
-        return False
-    return True
 
 
 def _of_other_parts(circuit: Circuit) -> dict[str, Any]:

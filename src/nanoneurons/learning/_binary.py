@@ -9,13 +9,14 @@ from torch import nn
 
 from nanoneurons.core.errors import RefusedError
 
-from ._rule import RuleState
+from ._rule import RuleState, refuse_special
 
 __all__ = ["HiddenWeightState", "require_binary"]
 
 
 def require_binary(circuit, rule: str) -> None:
     """Refuse a circuit whose weights are not binary."""
+    refuse_special(circuit, rule, "differential-pair")
     if not circuit.binary:
         raise RefusedError(
             f"rule {rule!r} trains binary weights, but the circuit '{circuit.title}' holds analogue ones; "

@@ -97,8 +97,8 @@ class LayerRule(Rule):
         """Optimiser state for one training run of `network`."""
 
 
-def refuse_special(circuit: Circuit, rule: str) -> None:
-    """Refuse synapses of spiking neurons and tables of likelihoods, for a rule of gradients."""
+def refuse_special(circuit: Circuit, rule: str, usual: str = "crossbar") -> None:
+    """Refuse synapses of spiking neurons and tables of likelihoods, for a rule whose usual circuit is `usual`."""
     special = {
         "spiking": ("synapses of spiking neurons", "a rule for spikes such as 'vdsp'"),
         "likelihood": ("tables of likelihoods", "the rule 'naive-bayes'"),
@@ -107,7 +107,7 @@ def refuse_special(circuit: Circuit, rule: str) -> None:
         what, instead = special[circuit.layers]
         raise RefusedError(
             f"rule {rule!r} trains layers that multiply, but the circuit '{circuit.title}' makes {what}; use the "
-            f"circuit 'crossbar', or {instead}"
+            f"circuit {usual!r}, or {instead}"
         )
 
 
