@@ -85,6 +85,19 @@ def test_every_published_size_is_run_with_the_defaults():
             assert f"size/{name.split('-')[1]}/seed2" in jobs
 
 
+def test_the_smallest_size_has_more_seeds():
+    config = dataclasses.replace(SMALL, seeds=2, extra_seeds=3, first_seed=1)
+    jobs = experiment.jobs(config)[0]
+    assert len(set(jobs)) == len(jobs)
+    wanted = {5: [1, 2, 3, 4, 5], 8: [1, 2]}
+    for neurons, seeds in wanted.items():
+        assert [job for job in jobs if job.startswith(f"size/{neurons}/")] == [f"size/{neurons}/seed{s}" for s in seeds]
+        assert list(_sizes.seeds_of(config, neurons)) == seeds
+    assert sum(job.startswith("memristor/tio2/nominal/") for job in jobs) == 2
+    with pytest.raises(ParameterError, match="extra_seeds"):
+        dataclasses.replace(SMALL, extra_seeds=-1)
+
+
 def test_sizes_without_a_rate_are_refused():
     with pytest.raises(ParameterError, match="as many values each, not 2, 1, 1, 1"):
         dataclasses.replace(experiment.QUICK, neurons=(5, 8))

@@ -27,9 +27,10 @@ _BATCH = 500  # digits between two changes of the learning rate
 _SHOWN = 36  # neurons whose weights are kept for the figure
 
 
-def seeds_of(config: Any) -> range:
-    """Numbers of the seeds."""
-    return range(config.first_seed, config.first_seed + config.seeds)
+def seeds_of(config: Any, neurons: int) -> range:
+    """Numbers of the seeds of a size; the smallest has more."""
+    count = config.seeds + (config.extra_seeds if neurons == min(config.neurons) else 0)
+    return range(config.first_seed, config.first_seed + count)
 
 
 def jobs(config: Any) -> list[str]:
@@ -82,7 +83,7 @@ def run(config: Any, what: list[str], seed: int, progress: Callable[[float, str]
 
 def accuracy(config: Any, results: dict[str, dict], neurons: int, drive: str, decoder: str) -> np.ndarray:
     """Test accuracy in percent of every seed."""
-    return np.array([100 * results[f"size/{neurons}/seed{s}"][drive][decoder] for s in seeds_of(config)])
+    return np.array([100 * results[f"size/{neurons}/seed{s}"][drive][decoder] for s in seeds_of(config, neurons)])
 
 
 _DECODERS = {
@@ -96,7 +97,7 @@ def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
     """Accuracies by size, drive and read-out; the published one is the sum with the released drive."""
     rows = []
     for neurons, rate, final, epochs in zip(config.neurons, config.rates, config.finals, config.epochs, strict=True):
-        runs = [results[f"size/{neurons}/seed{s}"] for s in seeds_of(config)]
+        runs = [results[f"size/{neurons}/seed{s}"] for s in seeds_of(config, neurons)]
         for drive in DRIVES:
             read = [r[drive] for r in runs]
             spikes, silent = (float(np.mean([r[k] for r in read])) for k in ("spikes", "silent"))

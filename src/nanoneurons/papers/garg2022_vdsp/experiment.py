@@ -34,9 +34,11 @@ class Config:
     """Settings; the network is that of the authors' program.
 
     Learning rates and epochs are not recorded for the published accuracies; ours were chosen on the last 10,000
-    training digits.
+    training digits. Those of 100 neurons are the best of four by the mean of three seeds, within the error of the next
+    (6e-4 and five epochs, 3e-4 and ten).
 
     Attributes:
+        extra_seeds: seeds of the smallest size beyond `seeds`; it takes least time and differs most from seed to seed.
         neurons, rates, finals, epochs: sizes of the network, with the learning rate of each, what is left of it at the
             end (it falls geometrically), and the passes.
         released_gain: factor of the drive in labelling and testing in the authors' program; `physical_gain` that of the
@@ -49,11 +51,12 @@ class Config:
     """
 
     seeds: int = 3
+    extra_seeds: int = 2
     first_seed: int = 0
     neurons: tuple[int, ...] = (100, 400, 500)
-    rates: tuple[float, ...] = (6e-4, 1.2e-3, 1.2e-3)
+    rates: tuple[float, ...] = (4e-4, 1.2e-3, 1.2e-3)
     finals: tuple[float, ...] = (1.0, 1.0, 1.0)
-    epochs: tuple[int, ...] = (5, 3, 3)
+    epochs: tuple[int, ...] = (8, 3, 3)
     released_gain: float = 200.0
     physical_gain: float = 2.0
     train_samples: int = 0
@@ -70,7 +73,7 @@ class Config:
 
     def __post_init__(self) -> None:
         at_least(self, seeds=1, neurons=1, epochs=1, label_samples=1, frequency_neurons=1, frequency_samples=1)
-        at_least(self, memristor_neurons=1)
+        at_least(self, memristor_neurons=1, extra_seeds=0)
         at_least(self, rates=1e-9, finals=1e-6, released_gain=1e-3, physical_gain=1e-3, frequency_scales=0.01)
         counts = [len(getattr(self, name)) for name in ("neurons", "rates", "finals", "epochs")]
         if len(set(counts)) > 1:
@@ -79,17 +82,20 @@ class Config:
 
 
 QUICK = Config(
-    seeds=1, neurons=(20,), rates=(4e-3,), finals=(1.0,), epochs=(1,), train_samples=2000, label_samples=1000,
-    test_samples=500,
+    seeds=1, extra_seeds=0, neurons=(20,), rates=(4e-3,), finals=(1.0,), epochs=(1,), train_samples=2000,
+    label_samples=1000, test_samples=500,
     frequency_neurons=20, frequency_samples=1000, frequency_scales=(0.25, 1.0),
     memristor_neurons=20,
 )  # fmt: skip
 
 
 def jobs(config: Config) -> list[list[str]]:
-    """One stage: per seed every size, and both rules at every frequency."""
+    """One stage: per seed every size, both rules at every frequency, and the memristors; more seeds of the smallest."""
     seeds = range(config.first_seed, config.first_seed + config.seeds)
-    return [[f"{part}/{job}/seed{s}" for s in seeds for part, module in _PARTS.items() for job in module.jobs(config)]]
+    stage = [f"{part}/{job}/seed{s}" for s in seeds for part, module in _PARTS.items() for job in module.jobs(config)]
+    smallest = min(config.neurons)
+    more = _sizes.seeds_of(config, smallest)[config.seeds :]
+    return [stage + [f"size/{smallest}/seed{s}" for s in more]]
 
 
 def run(config: Config, job: str, folder: Path, progress: Callable[[float, str], None]) -> dict[str, Any]:
