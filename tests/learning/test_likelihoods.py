@@ -11,7 +11,7 @@ from scipy.stats import gaussian_kde, norm
 from nanoneurons.core.errors import DataError, ParameterError
 from nanoneurons.learning._densities import gaussian, kernels
 from nanoneurons.learning._feature_choice import folds_of, thinned
-from nanoneurons.learning._likelihoods import ESTIMATES, SELECTIONS, estimate, words_of
+from nanoneurons.learning._likelihoods import ESTIMATES, SELECTIONS, encode, estimate, words_of
 
 
 def samples(n=3000, seed=0):
@@ -149,6 +149,8 @@ def test_words_keep_ratios_within_half_a_step(seed, per_value, decades):
     linear = words_of(tables, None, logarithmic=False, per_value=per_value)
     assert np.abs(linear / 255 - share).max() <= 0.5 / 255 + 1e-12
     assert (linear.max(axis) == 255).all()
+    tempered = words_of(tables, None, logarithmic=False, power=0.2, per_value=per_value)
+    assert np.abs(tempered / 255 - share**0.2).max() <= 0.5 / 255 + 1e-12
     steps = words_of(tables, None, logarithmic=True, decades=decades, per_value=per_value)
     assert (steps.min(axis) == 0).all()
     whole = steps < 255
@@ -160,6 +162,35 @@ def test_the_prior_is_column_0():
     words = words_of(tables, np.array([0.2, 0.8]), logarithmic=False)
     assert words.shape == (2, 2, 4)
     assert (words[:, 0] == [[64], [255]]).all() and (words[:, 1] == 255).all()
+
+
+@pytest.mark.parametrize("per_value", [False, True])
+def test_encoding_keeps_the_best_products_of_samples_in_reach(per_value):
+    rng = np.random.default_rng(4)
+    y = np.arange(2000) % 3
+    x = rng.normal(size=(2000, 30)) + np.outer(y, np.linspace(0, 1, 30))
+    found = estimate(x, y, classes=3, columns=30, bins=16)
+    prior = np.array([0.2, 0.3, 0.5])
+    seen = np.concatenate([np.zeros((2000, 1), int), found.observe(x)], 1)
+    at = np.arange(31)
+
+    steps = encode(found, prior, x, "logarithmic", per_value=per_value)
+    best = steps.words[:, at, seen].sum(-1, dtype=np.int64).min(0)
+    assert np.mean(best < 255) >= 0.998
+    full = encode(found, prior, x, "full", per_value=per_value)
+    products = np.log10(full.words[:, at, seen] / 255).sum(-1).max(0)
+    assert np.quantile(products, 0.001) == pytest.approx(-1.5, abs=0.15)  # rounding of 31 words
+    assert encode(found, prior, x, "first", per_value=per_value).power == pytest.approx(full.power * 4 / 1.5)
+    given = encode(found, prior, x, "full", power=1.0, decades=7.0, per_value=per_value)
+    assert (given.power, given.decades) == (1.0, 7.0)
+    assert (given.words == words_of(found.tables, prior, logarithmic=False, per_value=per_value)).all()
+
+
+def test_where_every_product_is_large_the_power_stays_in_bounds():
+    x, y = np.array([[0.0], [1.0]] * 20), np.array([0, 1] * 20)
+    found = estimate(x, y, classes=2, columns=1, bins=2, method="histogram")
+    assert encode(found, None, x, "full", per_value=True).power == 4.0
+    assert encode(found, None, x, "logarithmic", per_value=True).decades == 4.0
 
 
 @pytest.mark.parametrize("logarithmic", [False, True])
@@ -195,6 +226,8 @@ def test_columns_of_zeros_and_impossible_decades_are_refused():
         words_of(tables, None, logarithmic=False)
     with pytest.raises(ParameterError, match="decades must be a positive number"):
         words_of(np.ones((2, 2, 2)), None, logarithmic=True, decades=0)
+    with pytest.raises(ParameterError, match="power must be a positive number"):
+        words_of(np.ones((2, 2, 2)), None, logarithmic=False, power=-1)
 
 
 @pytest.mark.parametrize(

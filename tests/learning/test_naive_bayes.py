@@ -54,6 +54,8 @@ def test_parameters_reach_the_tables():
     assert (words["column"].max((0, 2)) == 255).all() and (words["column"].max(0) < 255).any()
     kinds = [trained(x, y, estimate=e, features="first").memory.words() for e in ("gaussian", "kernel", "histogram")]
     assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(kinds))
+    soft, sharp = (trained(x, y, power=p).memory.words().astype(int) for p in (0.5, 2.0))
+    assert (soft >= sharp).all() and (soft > sharp).any()
     few, many = (trained(x, y, mode="logarithmic", decades=d).memory.words().astype(int) for d in (2.0, 8.0))
     assert (few >= many).all() and (few > many).any()
 

@@ -22,7 +22,7 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.circuits._bayesian_logic import MODES, BayesianLogic
 from nanoneurons.core.errors import RefusedError, StudyError
 from nanoneurons.core.parameter import param
-from nanoneurons.learning._likelihoods import BLOCK_WORDS, ESTIMATES, SELECTIONS, estimate, words_of
+from nanoneurons.learning._likelihoods import BLOCK_WORDS, ESTIMATES, SELECTIONS, encode, estimate
 from nanoneurons.learning._rule import LayerRule, RuleState
 from nanoneurons.networks.bayesian_machine import BayesianMachine
 
@@ -78,9 +78,16 @@ class NaiveBayes(LayerRule):
         "value", doc="what shares one largest likelihood: a column (as published), or each value observed in it",
         source=_OURS, choices=RESCALES,
     )  # fmt: skip
-    decades: float = param(8.0, doc="decades that the 255 steps of logarithms cover", source=_OURS, low=0.1, high=100.0)
+    decades: float = param(
+        0.0, doc="decades that the 255 steps of logarithms cover; 0 for as many as the training samples need",
+        source=_OURS, low=0.0, high=1000.0,
+    )  # fmt: skip
+    power: float = param(
+        0.0, doc="exponent of the likelihoods of stochastic modes (1 as published); 0 for one with which training "
+        "samples are decided", source=_OURS, low=0.0, high=10.0,
+    )  # fmt: skip
     smoothing: float = param(
-        1.0, "samples", doc="samples spread evenly over the bins of a class", source=_OURS, low=1e-6, high=1e6
+        0.3, "samples", doc="samples spread evenly over the bins of a class", source=_OURS, low=1e-6, high=1e6
     )
     outside: float = param(
         0.01, doc="share of training values outside the range of the bins", source=_OURS, low=0.0, high=0.9
@@ -134,13 +141,14 @@ class NaiveBayesState(RuleState):
     def conclude(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
         """Estimate the likelihoods and put them into the machine."""
         machine, rule = self.network, self.rule
+        values = x.flatten(1).double().numpy()
         found = estimate(
-            x.flatten(1).double().numpy(), y.numpy(), classes=machine.memory.rows, columns=len(machine.chosen),
-            bins=machine.memory.bins, method=rule.estimate, select=rule.features, smoothing=rule.smoothing,
+            values, y.numpy(), classes=machine.memory.rows, columns=len(machine.chosen), bins=machine.memory.bins,
+            method=rule.estimate, select=rule.features, smoothing=rule.smoothing,
             outside=rule.outside,
         )  # fmt: skip
-        words = words_of(
-            found.tables, found.prior if machine.prior else None, logarithmic=machine.logic.mode == "logarithmic",
-            decades=rule.decades, per_value=rule.rescale == "value",
+        encoded = encode(
+            found, found.prior if machine.prior else None, values, machine.logic.mode, decades=rule.decades or None,
+            power=rule.power or None, per_value=rule.rescale == "value",
         )  # fmt: skip
-        machine.store(found.chosen, found.edges, words)
+        machine.store(found.chosen, found.edges, encoded.words)
