@@ -13,3 +13,12 @@ def test_neurons_of_the_spiking_example_divide_the_images(capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert "and after" in shown and "x read" in shown
     assert int(shown.split("learning took ")[1].split()[0]) > 0
+
+
+def test_the_classifier_example_compares_and_explains(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "bayesian_classifier.py"))["main"](1, ("tumours", "vowels"))
+    shown = capsys.readouterr().out
+    logarithmic = next(line for line in shown.splitlines() if "logarithmic, all" in line)
+    assert abs(float(logarithmic.split("%")[1].split()[0])) < 3  # points apart from GaussianNB on the same folds
+    assert "vowels: left out: " in shown
+    assert "decided for" in shown and "read errors of the devices" in shown

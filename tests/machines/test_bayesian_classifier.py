@@ -140,6 +140,14 @@ def test_names_of_features_are_kept():
     assert set(found.explain(x[0]).observations) == {"prior", "a", "c"}
 
 
+def test_names_may_be_given_to_an_explanation():
+    x, y = task(100)
+    found = BayesianMachineClassifier(columns=2, prior="uniform").fit(x, y)
+    assert set(found.explain(x[0], list("abcd")).observations) == {"a", "c"}
+    with pytest.raises(ParameterError, match="3 names for 4 features"):
+        found.explain(x[0], list("abc"))
+
+
 def test_importing_the_package_stays_quick():
     code = "import sys, nanoneurons.machines as m; print('sklearn' in sys.modules, 'torch' in sys.modules, dir(m))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -247,11 +247,12 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
         chips = None if self.machine_ is self.software_ else self.machine_
         return losses_of(x, number, self.tables_, self.prior_, self.words_, self.software_, chips)
 
-    def explain(self, x: Any) -> Explanation:
+    def explain(self, x: Any, names: Sequence[str] | None = None) -> Explanation:
         """Which observation spoke for which class, in bits, from the likelihoods that the (first) chip holds.
 
         Args:
             x: one sample, ``(features,)`` or ``(1, features)``.
+            names: those of all features, where the training data had none.
         """
         sample = self._one(x)
         machine, held = self.machine_, int(self.machine_.prior)
@@ -267,7 +268,9 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
             bits, excluded = np.log2(np.maximum(word, 0.5) / 255) / self.power_, word == 0
         missing = seen[0] < 0
         bits[missing], excluded[missing] = 0.0, False
-        names = getattr(self, "feature_names_in_", None)
+        names = getattr(self, "feature_names_in_", None) if names is None else names
+        if names is not None and len(names) != self.n_features_in_:
+            raise ParameterError(f"{len(names)} names for {self.n_features_in_} features; give one for each")
         chosen = self.tables_.chosen
         observations = [f"feature {f}" if names is None else str(names[f]) for f in chosen]
         decided = bool(np.ravel(decision.decided)[0])
