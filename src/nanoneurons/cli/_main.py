@@ -10,7 +10,7 @@ import typer
 
 from nanoneurons.core.errors import NanoneuronsError
 
-from . import audit, catalogues, data, design, report, reproduce
+from . import audit, catalogues, data, design, export, report, reproduce
 
 __all__ = ["app", "main"]
 
@@ -50,6 +50,7 @@ def _options(
 audit.add_to(app)
 reproduce.add_to(app)
 design.add_to(app)
+export.add_to(app)
 report.add_to(app)
 catalogues.add_to(app)
 data.add_to(app)

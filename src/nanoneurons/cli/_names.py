@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 
-__all__ = ["devices", "papers", "rules", "tasks"]
+__all__ = ["devices", "formats", "papers", "rules", "tasks"]
 
 
 def _entries(package: str) -> list[str]:
@@ -41,3 +41,8 @@ def tasks() -> list[str]:
 def papers() -> list[str]:
     """Published works."""
     return [*_entries("papers"), "all"]
+
+
+def formats() -> list[str]:
+    """Formats of exported networks."""
+    return _entries("machines/export")

@@ -23,7 +23,21 @@ from nanoneurons.networks.packed import PackedNetwork
 from .setup import Setup
 from .study import Study
 
-__all__ = ["TRAIN", "Config", "Task", "answers", "circuit_for", "run", "task_for"]
+__all__ = [
+    "TRAIN",
+    "WEIGHTS",
+    "Config",
+    "Task",
+    "answers",
+    "circuit_for",
+    "fit",
+    "load_software",
+    "programmed",
+    "run",
+    "software",
+    "task_for",
+    "weights_intact",
+]
 
 TRAIN = "train"
 WEIGHTS = "software.safetensors"
@@ -96,19 +110,18 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
     if job == TRAIN:
         return _train_software(study, setup, task, folder, progress)
     circuit = circuit_for(setup.circuit, job)
-    network = _network(study, setup, task, circuit, study.chips)
     history: list[dict[str, Any]] = []
     if setup.rule.in_situ:
+        network = _network(study, setup, task, circuit, study.chips)
         network.program_initial(generator_for(study.seed, "chips"))
-        history = _fit(network, study, setup, task, progress)
+        history = fit(network, study, setup, task, progress)
     else:
-        network.fabricate(generator_for(study.seed, "chips"))
         source = _designed(study, setup, task, circuit)
         if circuit.layers == "rf":  # what is known of the line belongs to the design, so each condition has its own
-            history = _fit(source, study, setup, task, progress)
+            history = fit(source, study, setup, task, progress)
         else:
-            source.load_state_dict(_load_weights(folder))
-        network.program(source, generator_for(study.seed, "program"))
+            load_software(source, folder)
+        network = programmed(study, setup, task, circuit, source)
     progress(0.99, "testing")
     noise = generator_for(study.seed, "test") if circuit.sensed else None
     right = answers(network, task.x_test, task.y_test, noise)
@@ -194,7 +207,23 @@ def _designed(study: Study, setup: Setup, task: Task, circuit: Circuit) -> Any:
     return _network(study, setup, task, circuit if circuit.layers == "rf" else None, None)
 
 
-def _fit(network, study: Study, setup: Setup, task: Task, progress) -> list[dict[str, Any]]:
+def software(study: Study, setup: Setup, task: Task) -> Any:
+    """The study's network before fabrication, not trained yet."""
+    return _designed(study, setup, task, setup.circuit)
+
+
+def programmed(study: Study, setup: Setup, task: Task, circuit: Circuit, source: Any) -> Any:
+    """The study's chips with the content of `source`."""
+    network = _network(study, setup, task, circuit, study.chips)
+    network.fabricate(generator_for(study.seed, "chips"))
+    network.program(source, generator_for(study.seed, "program"))
+    return network
+
+
+def fit(
+    network: Any, study: Study, setup: Setup, task: Task, progress: Callable[[float, str], None] | None = None
+) -> list[dict[str, Any]]:
+    """Train a network as the study says."""
     epochs, batch = setup.schedule(len(task.x_train))
     return learning.fit(
         network,
@@ -204,14 +233,14 @@ def _fit(network, study: Study, setup: Setup, task: Task, progress) -> list[dict
         epochs=epochs,
         batch=batch,
         seed=study.seed,
-        progress=lambda share, text="": progress(0.98 * share, text),
+        progress=None if progress is None else lambda share, text="": progress(0.98 * share, text),
     )
 
 
 def _train_software(study: Study, setup: Setup, task: Task, folder: Path, progress) -> dict[str, Any]:
     """Train the network in software and keep its weights beside the rows."""
-    network = _designed(study, setup, task, setup.circuit)
-    history = _fit(network, study, setup, task, progress)
+    network = software(study, setup, task)
+    history = fit(network, study, setup, task, progress)
     content = safetensors.torch.save({k: v.contiguous() for k, v in network.state_dict().items()})
     write_atomic(folder / WEIGHTS, content)
     right = answers(network, task.x_test, task.y_test)
@@ -232,8 +261,14 @@ def weights_intact(result: dict[str, Any], folder: Path) -> bool:
     return hashlib.sha256(content).hexdigest() == result.get("weights")
 
 
-def _load_weights(folder: Path) -> dict[str, torch.Tensor]:
+def load_software(network: Any, folder: Path) -> None:
+    """Put the software weights kept in `folder` into a network of the same layout.
+
+    Raises:
+        StoreError: there are none, or they belong to another network.
+    """
     try:
-        return safetensors.torch.load((folder / WEIGHTS).read_bytes())
-    except (OSError, safetensors.SafetensorError) as error:
-        raise StoreError(f"{folder / WEIGHTS} cannot be read ({error}); start the audit again") from error
+        network.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
+    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise StoreError(f"{folder / WEIGHTS} cannot be read ({said}); start the audit again") from error

@@ -54,14 +54,14 @@ class LikelihoodMemory(DeviceLayer):
 
     @torch.no_grad()
     def write(self, words: np.ndarray) -> None:
-        """Set the words of a layer without devices, ``(rows, columns, bins)``."""
+        """Set the words of a layer without devices, ``(*chips, rows, columns, bins)``."""
         self.weight.copy_(torch.from_numpy(self.bits_of(words)))
 
     @staticmethod
     def bits_of(words: np.ndarray) -> np.ndarray:
-        """Words ``(rows, columns, bins)`` as bits -1 and +1, float32, ``(bins, rows * columns * 8)``."""
-        lines = np.moveaxis(np.ascontiguousarray(words, np.uint8), -1, 0)[..., None]
-        bits = np.unpackbits(lines, axis=-1, bitorder="little").reshape(words.shape[-1], -1)
+        """Words ``(*chips, rows, columns, bins)`` as bits -1, +1, float32, ``(*chips, bins, rows * columns * 8)``."""
+        lines = np.moveaxis(np.ascontiguousarray(words, np.uint8), -1, -3)[..., None]
+        bits = np.unpackbits(lines, axis=-1, bitorder="little").reshape(*lines.shape[:-3], -1)
         return bits.astype(np.float32) * 2 - 1
 
     def counts(self) -> Counts:

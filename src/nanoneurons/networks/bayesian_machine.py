@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import draw_key, generator_for
 from nanoneurons.layers.likelihoods import LikelihoodMemory
+
+from . import _bayesian_file
 
 __all__ = ["BayesianMachine"]
 
@@ -71,14 +75,15 @@ class BayesianMachine(nn.Module):
 
     @torch.no_grad()
     def store(self, chosen: np.ndarray, edges: np.ndarray, words: np.ndarray) -> None:
-        """Put feature numbers, limits of bins and words ``(rows, columns, bins)`` into a machine without devices.
+        """Put feature numbers, limits of bins and words ``(*chips, rows, columns, bins)`` into a software machine.
 
         Raises:
             ParameterError: the words, limits or features are not as many as the machine holds.
         """
         held = (self.memory.rows, self.memory.columns, self.memory.bins)
+        all_held = held if self.chips is None else (self.chips, *held)
         for what, given, fits in (
-            ("words", words, held), ("limits of bins", edges, tuple(self.edges.shape)),
+            ("words", words, all_held), ("limits of bins", edges, tuple(self.edges.shape)),
             ("feature numbers", chosen, tuple(self.chosen.shape)),
         ):  # fmt: skip
             if np.shape(given) != fits:
@@ -113,6 +118,55 @@ class BayesianMachine(nn.Module):
     def refresh(self, generator: torch.Generator | None = None) -> None:
         """Read the memory anew."""
         self.memory.refresh(generator)
+
+    def one_chip(self, chip: int | None) -> Self:
+        """A software machine with the words that a chip held when it was read last.
+
+        Raises:
+            ParameterError: no such chip, or chips side by side and none was chosen.
+        """
+        words = self.memory.words()
+        if self.chips is None:
+            if chip is not None:
+                raise ParameterError(f"there is no chip {chip}: the machine is in software; leave the chip out")
+            own = words
+        elif chip is None or not 0 <= chip < self.chips:
+            asked = "say which" if chip is None else f"there is no chip {chip}"
+            raise ParameterError(f"the machine has {self.chips} chips; {asked} (0 to {self.chips - 1})")
+        else:
+            own = words[chip]
+        return self._software(own)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the machine as safetensors, whole or not at all: words as read last, limits, cycles, mode, seeds.
+
+        Devices are not kept: a machine with errors of reading comes back as software that has these errors.
+        """
+        tensors = {"words": self.memory.words(), "chosen": self.chosen.numpy(), "edges": self.edges.numpy()}
+        return _bayesian_file.write(path, tensors, self.logic, self.features, self.prior)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A software machine from a file of `save`.
+
+        Raises:
+            StoreError: no such file, or not a whole and sound machine.
+        """
+        tensors, logic, features, prior = _bayesian_file.read(path)
+        return cls._with(tensors, logic, features, prior)
+
+    def _software(self, words: np.ndarray) -> Self:
+        tensors = {"words": words, "chosen": self.chosen.numpy(), "edges": self.edges.numpy()}
+        return self._with(tensors, self.logic, self.features, self.prior)
+
+    @classmethod
+    def _with(cls, tensors: dict[str, np.ndarray], logic: BayesianLogic, features: int, prior: bool) -> Self:
+        words = tensors["words"]
+        rows, columns, bins = words.shape[-3:]
+        chips = words.shape[0] if words.ndim > 3 else None
+        machine = cls(features, rows, columns - prior, bins, logic=logic, prior=prior, chips=chips)
+        machine.store(tensors["chosen"], tensors["edges"], words)
+        return machine
 
     # -- use ----------------------------------------------------------------------------------------------
 
