@@ -14,10 +14,11 @@ from nanoneurons.core.errors import RefusedError
 from nanoneurons.core.update import Update
 from nanoneurons.physics.spike_timing import SimplifiedLaw, TimingLaw
 
-from ._event_kernel import Neurons, run
+from ._competing_neurons import numbers_of
+from ._event_kernel import run
 from ._input_events import current_events, poisson_events
-from ._timing_kernel import NO_TIMING, SIMPLIFIED, TRACES, Timing, Traces
-from .competition import PoissonInputs, decay
+from ._timing_kernel import NEVER, NO_TIMING, SIMPLIFIED, TRACES, Timing, Traces
+from .competition import PoissonInputs
 
 if TYPE_CHECKING:
     from .competitive import CompetitiveNetwork
@@ -62,12 +63,15 @@ class SpikeTiming:
 
     def begin(self, chips: int, lanes: int, inputs: int, neurons: int, pending: bool) -> Traces:
         """The traces, made anew where their shape has changed."""
-        kept = self.traces
-        if kept is None or kept.x1.shape != (chips, lanes, inputs) or bool(kept.pending.size) != pending:
-            x, y = (chips, lanes, inputs), (chips, lanes, neurons)
-            start = np.full(x, 1e9 if self.kind == SIMPLIFIED else 0.0, np.float32)
+        kept, rows = self.traces, chips * lanes
+        if kept is None or kept.x1.shape != (rows, inputs) or bool(kept.pending.size) != pending:
+            x, y = (rows, inputs), (rows, neurons)
+            start = np.full(x, NEVER if self.kind == SIMPLIFIED else 0.0, np.float32)
+            factors = np.full((rows, 4), 0.0 if self.kind == SIMPLIFIED else 1.0)
             waiting = np.zeros((chips, inputs, neurons) if pending else (chips, 0, neurons), np.float32)
-            kept = Traces(start, np.zeros(x, np.float32), np.zeros(y, np.float32), np.zeros(y, np.float32), waiting)
+            kept = Traces(
+                start, np.zeros(x, np.float32), np.zeros(y, np.float32), np.zeros(y, np.float32), factors, waiting
+            )
             self.traces = kept
         return kept
 
@@ -77,13 +81,15 @@ class SpikeTiming:
         """Change of rows ``(events, in)`` at output spikes: depression that waited, then what the spike does."""
         assert self.traces is not None
         law, now = self.law, self.traces
-        x1 = torch.from_numpy(now.x1)[chip, lane]
+        at = chip * (len(now.x1) // len(now.pending)) + lane
+        x1, factors = torch.from_numpy(now.x1)[at], torch.from_numpy(now.factors)[at].float()
         if isinstance(law, SimplifiedLaw):
-            recent = x1 <= float(self.constants(step).offset)
+            recent = x1 + factors[:, :1] <= float(self.constants(step).offset)
             up = law.up * torch.exp(-law.steepness_up * weights)
             down = -law.down * torch.exp(-law.steepness_down * (1 - weights))
             return Update(torch.where(recent, up, down).to(weights.dtype))
-        y2 = torch.from_numpy(now.y2)[chip, lane, row].unsqueeze(1)
+        x1 = x1 * factors[:, :1]
+        y2 = torch.from_numpy(now.y2)[at, row].unsqueeze(1) * factors[:, 3:4]
         inside = weights.clamp(0, 1)
         change = (1 - inside) ** law.bound_up * (x1 - law.offset) * (law.up + law.triplet_up * y2)
         if law.down or law.triplet_down:
@@ -127,44 +133,38 @@ def present_events(
 
     def lane_state(name: str) -> np.ndarray:
         value = getattr(network, name).numpy().astype(np.int64 if name == "held" else np.float64)
-        return np.repeat(value[:, None], lanes, 1)
+        return np.repeat(value, lanes, 0)
 
     states = {name: lane_state(name) for name in ("v_out", "rf_out", "held", "filtered")}
     adaptation = network.adaptation.numpy()
-    total = np.zeros((chips, lanes, n))
-    gain = 1.0 if plasticity is not None else shown.read_gain
-    constants = Neurons(
-        shown.step, o.time_constant, o.threshold, o.reset, o.refractory, o.gain, o.bias,
-        o.adaptation_step / o.adaptation_time, shown.step / o.adaptation_time, gain * shown.amplitude,
-        decay(shown.step, shown.filter_time), shown.pause, decay(shown.pause, o.time_constant),
-        decay(shown.pause, o.adaptation_time), decay(shown.pause, shown.filter_time),
-    )  # fmt: skip
+    constants = numbers_of(o, shown, plasticity is not None)
     if plasticity is None:
         law, timing = NO_TIMING, SpikeTiming(TimingLaw(0.0, 0.0, 1.0, 1.0)).constants(shown.step)
-        traces = Traces(*(np.zeros((chips, lanes, 0), np.float32) for _ in range(5)))
+        none = np.zeros((chips * lanes, 0), np.float32)
+        traces = Traces(none, none, none, none, np.zeros((chips * lanes, 4)), np.zeros((chips, 0, 0), np.float32))
     else:
         law, timing = plasticity.kind, plasticity.constants(shown.step)
         traces = plasticity.begin(chips, lanes, m, n, pauses)
     weights = synapses.weight.detach() if network.chips is not None else synapses.weight.detach().unsqueeze(0)
     columns = weights.transpose(1, 2).contiguous().float()
     counts = torch.zeros(chips, len(x), n, dtype=torch.int32)
-    hold, sent = round(o.inhibition / shown.step), 0
+    sent = 0
     chunk = max(lanes, _CHUNK // lanes * lanes)
     for start in range(0, len(x), chunk):
         part = x[start : start + chunk]
         offsets = np.zeros((chips, len(part), shown.steps + 1), np.int64)
         which = _input_spikes(network, part, offsets, fresh)
         sent += len(which)
-        cursor, winners = torch.zeros(chips, 4, dtype=torch.int64), torch.zeros(chips, dtype=torch.int64)
+        cursor, events = torch.zeros(chips, 4, dtype=torch.int64), torch.zeros(chips, n, dtype=torch.bool)
         spikes = np.zeros((chips, len(part), n), np.int32)
         while not run(
             which, offsets, columns.numpy(), states["v_out"], states["rf_out"], adaptation, states["held"],
-            states["filtered"], total, traces, cursor.numpy(), winners.numpy(), spikes, hold,
-            o.adapts == "threshold", fresh, constants, law, timing, np.float32(target), pauses,
+            states["filtered"], traces, cursor.numpy(), events.numpy(), spikes, fresh, constants, law, timing,
+            np.float32(target), pauses,
         ):  # fmt: skip
             assert plasticity is not None and generator is not None
-            chip = (cursor[:, 3] == 1).nonzero().squeeze(1)
-            row, lane = winners[chip], cursor[chip, 2]
+            chip, row = (events & (cursor[:, 3:] == 1)).nonzero(as_tuple=True)
+            lane = cursor[chip, 2]
             where = (chip, row) if network.chips is not None else (row,)
             read = synapses.weight.detach()[where]
             synapses.apply_at(where, plasticity.wanted(chip, lane, row, read, shown.step), generator)
@@ -178,6 +178,6 @@ def present_events(
         learnt = columns.transpose(1, 2)
         synapses.weight.data.copy_(learnt if network.chips is not None else learnt[0])
     for name, value in states.items():
-        getattr(network, name).copy_(torch.from_numpy(value[:, 0]))
+        getattr(network, name).copy_(torch.from_numpy(value[::lanes]))
     network.input_spikes.fill_(sent / chips / len(x))
     return counts

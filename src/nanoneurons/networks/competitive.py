@@ -17,9 +17,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -27,15 +26,12 @@ from nanoneurons.circuits import Circuit
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError, RunawayError, StudyError
 from nanoneurons.core.random import draw_key, generator_for, uniform
-from nanoneurons.core.update import Update
 from nanoneurons.layers._layer import DeviceLayer
 from nanoneurons.layers.synapses import Synapses
-from nanoneurons.physics.voltage_switching import NO_ROWS
 
-from ._competition_kernel import Constants, State, advance
 from ._event_driven import SpikeTiming, present_events
-from ._plasticity import BY_VOLTAGE, NO_LAW
-from .competition import Competitors, Inputs, PoissonInputs, Presentation, decay
+from ._voltage_driven import Plasticity, present_by_voltage
+from .competition import Competitors, Inputs, PoissonInputs, Presentation
 from .decoding import DECODERS, class_means, class_scores, labels_of
 
 __all__ = ["CompetitiveNetwork", "Plasticity", "SpikeTiming", "build_competitive"]
@@ -45,25 +41,6 @@ _PIECE = 500  # samples between two reports of progress
 _BUSY = 0.75  # share of steps with an output spike beyond which learning has run away
 _PIXELS = 784  # inputs that published amplitudes are meant for
 _INPUTS, _COMPETITORS, _PRESENTATION = Inputs(), Competitors(), Presentation()
-
-
-class Plasticity(Protocol):
-    """How synapses change at an output spike; a learning rule brings it along.
-
-    Attributes:
-        law: compiled law for software synapses, see `_plasticity`; `NO_LAW` where `wanted` is asked at every spike.
-        values: numbers of that law.
-        by_potential: true where synapses in devices are given the potentials of the inputs as voltages, so that an
-            array which has a compiled form is written without a stop; a rule that does not may leave it out.
-    """
-
-    law: int
-    values: tuple[float, ...]
-
-    def wanted(self, before: torch.Tensor, weights: torch.Tensor, quiet: torch.Tensor) -> Update:
-        """Change of rows ``(events, in)`` from potentials of the inputs, weights read, and seconds since the inputs'
-        last spikes, all of that shape; called at every output spike of synapses in devices."""
-        ...
 
 
 class CompetitiveNetwork(nn.Module):
@@ -192,7 +169,7 @@ class CompetitiveNetwork(nn.Module):
         if len(x) == 0:
             raise ParameterError("there is no sample to show; give at least one")
         self.check_input(x)
-        cells, lead, step = self.cells, self.chips or 1, self.presentation.step
+        cells = self.cells
         if plasticity is None or isinstance(plasticity, SpikeTiming):
             if isinstance(cells, PoissonInputs) or self.presentation.fresh or plasticity is not None:
                 return present_events(self, x, plasticity, generator, progress)
@@ -200,42 +177,7 @@ class CompetitiveNetwork(nn.Module):
             raise ParameterError("samples that begin fresh, or side by side, need a rule of spike timing")
         if isinstance(cells, PoissonInputs):
             raise ParameterError("Poisson inputs have no potentials to learn from; use a rule of spike timing")
-        drives = cells.drive(x.flatten(1).double()).numpy()
-        columns = self._rows().transpose(1, 2).contiguous().numpy()
-        law = NO_LAW if plasticity is None or self.synapses.fabricated else plasticity.law
-        devices = None
-        if plasticity is not None and generator is not None and getattr(plasticity, "by_potential", False):
-            devices = self.synapses.rows(generator)
-            law = NO_LAW if devices is None else BY_VOLTAGE
-        written = NO_ROWS if devices is None else devices
-        pauses = plasticity is not None and law == NO_LAW
-        cursor = torch.zeros(lead, 4, dtype=torch.int64)
-        cursor[:, 3] = self.clock
-        events = torch.zeros(lead, self.synapses.out_features, dtype=torch.bool)
-        counts = torch.zeros(lead, len(x), self.synapses.out_features, dtype=torch.int32)
-        sent = torch.zeros(lead, len(x), dtype=torch.int64)
-        state = self._arrays()
-        constants = self._constants(plasticity)
-        values = np.array(plasticity.values if plasticity and law not in (NO_LAW, BY_VOLTAGE) else (0.0,), np.float64)
-        hold = round(self.competitors.inhibition / step)
-        for start in range(0, len(x), _PIECE):
-            until = min(start + _PIECE, len(x))
-            while not advance(
-                drives, self._rows().numpy(), columns, state, cursor.numpy(), until, events.numpy(), counts.numpy(),
-                sent.numpy(), hold, self.presentation.steps, constants, law, values, written, pauses,
-            ):  # fmt: skip
-                assert plasticity is not None and generator is not None
-                stopped = events & (cursor[:, 2:3] > 0)
-                self._learn(stopped.nonzero(as_tuple=True), cursor[:, 3:], plasticity, generator)
-            if plasticity is not None:
-                self.check_calm(counts[:, start:until])
-            if progress is not None:
-                progress(until / len(x), f"sample {until} of {len(x)}")
-        self.clock.copy_(cursor[:, 3])
-        self.input_spikes.copy_(sent.double().mean())
-        if devices is not None:
-            self.synapses.pulses_applied += float(devices.written.sum()) * self.synapses.in_features
-        return counts
+        return present_by_voltage(self, x, plasticity, generator, progress)
 
     def check_calm(self, counts: torch.Tensor) -> None:
         """Stop where learning makes some neuron fire in nearly every step.
@@ -249,38 +191,6 @@ class CompetitiveNetwork(nn.Module):
                 f"the competitors run away: one of them fires in {100 * busy:.0f} % of all steps; lower the amplitude "
                 "of a spike, or give them a longer inhibition"
             )
-
-    def _rows(self) -> torch.Tensor:
-        """Weights ``(chips, out, in)``."""
-        weights = self.synapses.weight.detach()
-        return (weights if self.chips is not None else weights.unsqueeze(0)).contiguous()
-
-    def _arrays(self) -> State:
-        v = self.v_in
-        visits = {"base": v.clone(), "wait": torch.zeros_like(v), "since": torch.zeros_like(self.last)}
-        visits["when"] = torch.zeros_like(v)
-        return State(**{name: visits.get(name, getattr(self, name, v)).numpy() for name in State._fields})
-
-    def _learn(
-        self, at: tuple[torch.Tensor, ...], now: torch.Tensor, plasticity: Plasticity, generator: torch.Generator
-    ) -> None:
-        chip, _ = at
-        where = at if self.chips is not None else at[1:]
-        quiet = (now - self.last).double() * self.presentation.step
-        wanted = plasticity.wanted(self.v_in[chip], self.synapses.weight[where], quiet[chip])
-        self.synapses.apply_at(where, wanted, generator)
-
-    def _constants(self, plasticity: Plasticity | None) -> Constants:
-        c, o, p = self.cells, self.competitors, self.presentation
-        assert isinstance(c, Inputs)
-        gain = 1.0 if plasticity is not None else p.read_gain
-        return Constants(
-            p.step, c.time_constant, c.threshold, c.reset, c.refractory, o.time_constant, o.threshold, o.reset,
-            o.refractory, o.gain, o.bias, o.adaptation_step, 1 / o.adaptation_time, gain * p.amplitude,
-            decay(p.step, p.filter_time), float(o.adapts == "threshold"), float(p.prompt),
-            decay(p.pause, c.time_constant), decay(p.pause, o.time_constant), decay(p.pause, o.adaptation_time),
-            decay(p.pause, p.filter_time), p.pause,
-        )  # fmt: skip
 
     @torch.no_grad()
     def label(self, x: torch.Tensor, y: torch.Tensor, progress: Callable[[float, str], None] | None = None) -> None:
