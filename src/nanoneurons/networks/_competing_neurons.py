@@ -73,7 +73,7 @@ def pull(y, ad, c):  # pragma: no cover - compiled
     return c.gain * y + c.bias - (1.0 - c.raised) * ad
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+@numba.njit(inline="always")
 def fade(ad, chip, c):  # pragma: no cover - compiled
     """Let the adaptation of a chip fall for a step."""
     for j in range(ad.shape[1]):
@@ -161,7 +161,7 @@ def fire(v, rf, y, held, row, ad, chip, lead, best, events, c):  # pragma: no co
     return longest
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(inline="always")
 def settle(v, rf, held, row, resting, number, longest, c):  # pragma: no cover - compiled
     """End a step: hold who is held at rest, and who is in its refractory time at its reset.
 

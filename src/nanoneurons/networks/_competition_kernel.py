@@ -147,6 +147,7 @@ def advance(
     learns = pause or law != NO_LAW
     quiet, rise_time = np.empty(m, np.int64), np.empty(m)
     decay = np.exp(-np.arange(steps + 1) * o.dt / c.tau)
+    v, rf, y, held, ad = state.v_out, state.rf_out, state.filtered, state.held, state.adaptation
     for chip in range(chips):
         w, wt = weights[chip], columns[chip]
         vi, ri, last, base, wait = (
@@ -154,7 +155,7 @@ def advance(
         )  # fmt: skip
         since, when, at = state.since[chip], state.when[chip], cursor[chip]
         listed, number = -1, 0
-        longest, waiting = state.held[chip].max(), still_resting(state.rf_out, chip, resting)
+        longest, waiting = held[chip].max(), still_resting(rf, chip, resting)
         while at[0] < until:
             s, k = at[0], at[1]
             drive = drives[s]
@@ -172,9 +173,8 @@ def advance(
                         number += 1
             if stage == 0:
                 fires, waiting, longest = step_all(
-                    state.v_out, state.rf_out, state.filtered, state.held, chip, state.adaptation, chip, lead, before,
-                    events, resting, waiting, longest, o,
-                )  # fmt: skip
+                    v, rf, y, held, chip, ad, chip, lead, before, events, resting, waiting, longest, o
+                )
                 if fires:
                     for j in range(n):
                         counts[chip, s, j] += events[chip, j]
@@ -208,7 +208,7 @@ def advance(
                     fired[count] = active[a]
                     count += 1
             gather(total, wt, fired, 0, count)
-            receive(state.filtered, chip, total, o)
+            receive(y, chip, total, o)
             at[3] += 1
             at[1] += 1
             if at[1] == steps:
@@ -217,8 +217,8 @@ def advance(
                 at[0] += 1
                 if o.pause > 0.0:
                     _rest(vi, ri, c.left, o.pause)
-                    state.adaptation[chip] *= o.adaptation_left
-                    skipped = relax(state.v_out, state.rf_out, state.filtered, state.held, chip, o)
+                    ad[chip] *= o.adaptation_left
+                    skipped = relax(v, rf, y, held, chip, o)
                     longest = max(longest - skipped, 0)
                     at[3] += skipped
     return done

@@ -172,13 +172,13 @@ def run(
     samples, steps, rows = offsets.shape[1], offsets.shape[2] - 1, v.shape[0]
     lanes = rows // chips
     x1, x2, y1, y2, f = traces.x1, traces.x2, traces.y1, traces.y2, traces.factors
-    before, lead, total, highest = np.empty(n), np.empty(n), np.empty(n), np.empty(m, np.float32)
+    before, lead, total, highest = np.empty(n), np.empty(n), np.empty(n), np.zeros(m, np.float32)
     resting, awake = np.empty((rows, n), np.int64), np.empty((rows, _FEW), np.int64)
     recent = np.empty((rows, _RECENT), np.int64)
     # of every row: how many steps of how many the neurons at rest have slept (none: they do not), how many are awake;
     # how many wait after a spike, the most steps for which one is held; how many have spiked recently
     at = np.zeros((rows, 6), np.int64)
-    sleepy = c.filter == 0.0 and c.gain >= 0.0 and not pause
+    sleepy = c.filter == 0.0 and c.gain >= 0.0 and c.fade >= 0.0 and not pause
     lowest = np.zeros(chips)  # no adaptation is below
     weakens, done = t.down != 0 or t.triplet_down != 0, True
     for row in range(rows):
@@ -186,7 +186,8 @@ def run(
         at[row, _HEARD] = heard(kind, y1, f, row, recent)
     for chip in range(chips):
         w = columns[chip]
-        highest_weights(highest, w)
+        if sleepy:
+            highest_weights(highest, w)
         while cursor[chip, 0] < samples:
             base, step, lane, resumed = cursor[chip, 0], cursor[chip, 1], cursor[chip, 2], cursor[chip, 3] == 1
             row, group, sample = chip * lanes + lane, min(lanes, samples - base), base + lane
@@ -231,7 +232,8 @@ def run(
                     cursor[chip, 1], cursor[chip, 0] = 0, base + group
                     if target > 0:
                         normalise(w, target)
-                        highest_weights(highest, w)
+                        if sleepy:
+                            highest_weights(highest, w)
                     if c.pause > 0:
                         ad[chip] *= c.adaptation_left
                         lowest[chip] *= c.adaptation_left
