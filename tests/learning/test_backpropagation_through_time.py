@@ -8,7 +8,7 @@ import torch
 from nanoneurons import circuits, devices, learning
 from nanoneurons.core.errors import ConvergenceWarning, RefusedError
 from nanoneurons.core.random import generator_for
-from nanoneurons.learning import _unrolled
+from nanoneurons.learning import _descending, _unrolled
 from nanoneurons.networks import build
 from nanoneurons.networks.dynamics import Dynamics, Relaxation
 from nanoneurons.networks.energy_build import build_energy
@@ -51,6 +51,42 @@ def learn(network, **changes):
     state = rule.start(network, 1, 1)
     loss = state.learn(x, y, generator_for(0, "rule"), torch.arange(len(x)))
     return loss, [old - p.detach() for old, p in zip(before, network.parameters(), strict=True)]
+
+
+def test_the_nudged_cost_is_the_one_that_nudging_descends():
+    network = build_energy(
+        "20-15-10", shape=(20,), classes=10, relaxation=Relaxation(60, 9, "synchronous"), bias_start="uniform",
+        dynamics=Dynamics(activation="sigmoid", nudge="outside"),
+    ).double()  # fmt: skip
+    network.dtype = torch.float64
+    x, y = samples(network)
+    _, moved = learn(network, cost="nudged")
+    for p, change in zip(network.parameters(), moved, strict=True):
+        p.data += change  # back to where it began
+    with torch.enable_grad():
+        clamped = network.clamp(x)
+    with torch.no_grad():
+        settled = network.relax(clamped, steps=60).states
+    steps = list(_descending.gradients(network, clamped, settled, network.targets(y), 10))
+    for k, edge in enumerate(network.edges):
+        wanted = sum(blocks[f"w{k + 1}"] for blocks in steps)
+        found = dict(zip(map(id, network.parameters()), moved, strict=True))[id(edge.coupling.weight)]
+        torch.testing.assert_close(found, -wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_an_output_that_is_off_for_every_input_learns_only_by_the_nudged_cost():
+    moved = {}
+    for cost in ("squared", "nudged"):
+        network = build_energy(
+            "20-15-10", shape=(20,), classes=10, relaxation=Relaxation(20, 5), bias_start="uniform",
+            dynamics=Dynamics(activation="hard-sigmoid", nudge="outside"),
+        ).double()  # fmt: skip
+        network.dtype = torch.float64
+        network.biases[-1].data[2] = -5.0
+        _, changes = learn(network, cost=cost)
+        moved[cost] = dict(zip(map(id, network.parameters()), changes, strict=True))[id(network.biases[-1])][2]
+    assert moved["squared"] == 0
+    assert moved["nudged"] < 0  # gradient below zero: the bias rises
 
 
 def summed(network, x, y):

@@ -6,6 +6,10 @@ The network settles freely for T - K steps without a graph, then takes K more; t
 states is followed back through these K, so that memory grows with K and not with T. Where the phase had settled before,
 equilibrium propagation with K nudged steps finds the same sum as beta goes to 0.
 
+Nudging outside of sigma descends another cost than the squared error: its gradient by the *field* of an output is
+:math:`s - d`, whatever the slope of sigma there. With ``cost = "nudged"`` this gradient is followed, from the fields
+that the last states give. It still trains an output whose sigma is flat for every input; the squared error never does.
+
 Source: Ernoult et al., NeurIPS 2019, arXiv:1905.13633.
 """
 
@@ -19,10 +23,12 @@ from torch import nn
 
 from nanoneurons.circuits import Circuit
 from nanoneurons.core.errors import RefusedError
+from nanoneurons.core.parameter import param
 from nanoneurons.learning._analog import require_graded
 from nanoneurons.learning._descent import DescentRule, DescentState
 from nanoneurons.learning._equilibrium_state import RelaxingRule, RelaxingState
 from nanoneurons.learning._rule import RuleState
+from nanoneurons.networks._phases import Clamped, States
 from nanoneurons.networks.energy_network import EnergyNetwork
 
 __all__ = ["BackpropagationThroughTime", "Unrolling"]
@@ -49,6 +55,11 @@ class BackpropagationThroughTime(RelaxingRule, DescentRule):
         "and Scellier, Benjamin}, booktitle={Advances in Neural Information Processing Systems}, volume={32}, "
         "year={2019}}"
     )
+
+    cost: str = param(
+        "squared", doc="what is descended: squared error (cross-entropy of a read-out), or what nudging descends",
+        source="Ernoult et al. 2019 (squared); choice of this project (nudged)", choices=("squared", "nudged"),
+    )  # fmt: skip
 
     def require(self, network: nn.Module) -> EnergyNetwork:
         """The network, if this rule can train it.
@@ -87,6 +98,21 @@ class Unrolling(DescentState, RelaxingState):
         super().__init__(network, rule)
         self.prepare_descent(network, rule, steps)
 
+    @property
+    def _outside(self) -> bool:
+        """Whether the cost that is descended is not that of `costs`."""
+        network, dynamics = self.network, self.network.dynamics
+        outside = dynamics.setting == "prototypical" and dynamics.nudge == "outside" and network.readout is None
+        return outside and self.rule.cost == "nudged"
+
+    def _nudged(self, clamped: Clamped, end: States, target: torch.Tensor) -> torch.Tensor:
+        """A number whose gradient by the fields of the outputs is that of the squared error by their states."""
+        network, outputs = self.network, end[-1]
+        (field,) = torch.autograd.grad(network.phi(clamped, end).sum(), outputs, create_graph=True)
+        seen = outputs.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(network.costs([*end[:-1], seen], target).mean(-1).sum(), seen)
+        return (field * slope).sum()
+
     @torch.no_grad()
     def learn(self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, chosen: torch.Tensor) -> torch.Tensor:
         """Free phase, the gradient through its last steps, one change of every weight."""
@@ -100,7 +126,7 @@ class Unrolling(DescentState, RelaxingState):
         with torch.enable_grad():
             end = network.relax(clamped, states, steps=last, tolerance=0.0).states
             loss = network.costs(end, target).mean(-1).sum()
-            loss.backward()
+            (self._nudged(clamped, end, target) if self._outside else loss).backward()
         self.remember([s.detach() for s in end], chosen)
         self.descend(generator)
         return loss.detach()

@@ -25,6 +25,8 @@ class Trained:
         rates: learning rates of weights and biases, the coupling nearest to the input first.
         final: last rates as a share of the first.
         padding: of convolutions.
+        bptt_epochs: of backpropagation through time; 0 for those of the other rule.
+        bptt_cost: what it descends, see the rule.
     """
 
     spec: str
@@ -38,6 +40,8 @@ class Trained:
     final: float = 1.0
     estimator: str = "one-sided"
     padding: int | None = None
+    bptt_epochs: int = 0
+    bptt_cost: str = "squared"
 
 
 _LEAKY = Dynamics("leaky", "sigmoid", 0.2)
@@ -52,7 +56,7 @@ TRAINED: dict[str, Trained] = {
     "P-conv": Trained(
         "1x28x28-32c5-mp2-64c5-mp2-10", Dynamics(activation="hard-sigmoid", nudge="outside"),
         Relaxation(25, 8, "alternating"), 0.4, (0.15, 0.035, 0.015), 8, batch=100, momentum=0.9, final=0.05,
-        estimator="centred", padding=0,
+        estimator="centred", padding=0, bptt_epochs=4, bptt_cost="nudged",
     ),
 }  # fmt: skip
 
@@ -121,6 +125,7 @@ def shown_input(network: EnergyNetwork, x: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def shortened(trained: Trained, epochs: int) -> Trained:
-    """The same with another number of epochs; 0 for its own."""
-    return replace(trained, epochs=epochs) if epochs else trained
+def shortened(trained: Trained, epochs: int, rule: str = "ep") -> Trained:
+    """The same with another number of epochs, or with its own for a rule."""
+    own = trained.bptt_epochs if rule == "bptt" else 0
+    return replace(trained, epochs=epochs or own or trained.epochs)
