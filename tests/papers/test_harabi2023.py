@@ -17,6 +17,7 @@ from nanoneurons.papers.harabi2023_bayesian_machine import (
     _gestures,
     _quantities,
     _robustness,
+    _stops,
     _takes,
     experiment,
 )
@@ -50,6 +51,7 @@ def made_up(monkeypatch):
 
     monkeypatch.setattr(_gestures, "load", load)
     monkeypatch.setattr(_robustness, "load", load)
+    monkeypatch.setattr(_stops, "load", load)
 
 
 def test_parts_hold_every_block_once_and_whole():
@@ -93,6 +95,21 @@ def test_the_choice_sees_training_takes_alone_and_prefers_what_decides():
     assert chosen.setting.rescale == "value"
     assert set(chosen.tables.chosen) == {0, 1, 2}
     assert (chosen.tables.tables == _takes.fit(whole, 3, among[1]).tables.tables).all()
+
+
+def test_a_stop_at_one_is_early_stop_and_at_all_cycles_the_full_run():
+    draw = generator_for(0, "race")
+    words = torch.randint(0, 256, (4, 3, 5), generator=draw).numpy().astype(np.uint8)
+    seen = torch.randint(0, 5, (200, 3), generator=draw).numpy()
+    full, first = BayesianLogic(3, "full"), BayesianLogic(3, "first")
+    winner, cycle = _stops.race(full, words, seen, 1)
+    expected = first.decide(words, seen)
+    assert (winner == expected.winner).all()
+    assert (cycle == expected.cycle).all()
+    winner, cycle = _stops.race(full, words, seen, 256)
+    assert (winner == full.decide(words, seen).winner).all()
+    assert (cycle == 255).all()
+    assert (_stops.race(full, words, seen, 4)[1] >= expected.cycle).all()
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01, 0.5])

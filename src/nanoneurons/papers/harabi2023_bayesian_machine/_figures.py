@@ -10,6 +10,7 @@ from nanoneurons.papers._paper import Figure
 
 from ._layout import layout_figure
 from ._quantities import KINDS, MODES, each, seeds_of
+from ._stops import STOPS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -77,6 +78,8 @@ def _cycles(config: Any, results: dict[str, dict]) -> Figure:
             )  # fmt: skip
         exact = each(config, results, "four", lambda r: r["accuracy"]["float"]).mean()
         upper.axhline(exact, color=_COLOURS["float"], lw=1, ls="--", label="floating point")
+        stopped = [each(config, results, "stops", lambda r, k=k: r[k]).mean(0) for k in ("cycles", "accuracy")]
+        upper.plot(*stopped, "s", ms=5, color="#ccbb44", label=f"stopped at {', '.join(map(str, STOPS))} ones (mean)")
         upper.set(ylabel="recognised (%)", xscale="log")
         upper.legend(frameon=False, loc="lower right")
         counts = each(config, results, "four", lambda r: r["first_cycles"]).sum(0)
@@ -86,7 +89,8 @@ def _cycles(config: Any, results: dict[str, dict]) -> Figure:
 
     return Figure(
         "cycles",
-        "Four digits. Upper: recognition against the length of a run; bars: standard deviation over seeds. Lower: "
+        "Four digits. Upper: recognition against the length of a run (squares: against the mean cycles of a "
+        "run that stops when a row has counted so many ones); bars: standard deviation over seeds. Lower: "
         "share of decisions made by early stop up to a cycle, all seeds and registers together.",
         draw, "Accuracy against cycles", 4.6,
     )  # fmt: skip

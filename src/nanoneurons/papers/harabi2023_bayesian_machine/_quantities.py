@@ -9,6 +9,8 @@ import numpy as np
 
 from nanoneurons.papers._paper import Quantity
 
+from ._stops import STOPS
+
 __all__ = ["KINDS", "each", "quantities", "seeds_of"]
 
 KINDS = ("own", "pooled", "stranger")
@@ -40,9 +42,9 @@ def each(config: Any, results: dict[str, dict], kind: str, pick: Callable[[dict]
 def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
     """All rows of the table."""
     return [
-        *_fabricated(config, results), *_accuracies(config, results, "four"), *_robustness(config, results),
-        *_accuracies(config, results, "ten"), *_people(config, results), *_powers(config, results),
-        *_energy(config, results), *_small(config, results),
+        *_fabricated(config, results), *_accuracies(config, results, "four"), *_stops(config, results),
+        *_robustness(config, results), *_accuracies(config, results, "ten"), *_people(config, results),
+        *_powers(config, results), *_energy(config, results), *_small(config, results),
     ]  # fmt: skip
 
 
@@ -122,6 +124,21 @@ def _rescaled(config: Any, results: dict[str, dict], kind: str) -> list[Quantity
         for key, unit in (("full", "%"), ("full-undecided", "%"), ("first", "%"), ("first-cycles", "1")):
             values = each(config, results, kind, lambda r, key=key: r["accuracy"][f"{key}-column"])
             rows.append(_row(f"{kind}-{key}-rescaled-by-column", values, unit, "same tables, rescaled as published"))
+    return rows
+
+
+def _stops(config: Any, results: dict[str, dict]) -> list[Quantity]:
+    """Early stop at more ones than one, on the same machines."""
+    rows = []
+    exact = each(config, results, "stops", lambda r: r["float"])
+    for place, ones in enumerate(STOPS[1:], 1):
+        found = {k: each(config, results, "stops", lambda r, k=k, i=place: r[k][i]) for k in ("accuracy", "cycles")}
+        text = f"the first row with {ones} ones wins; {config.curve_draws} sets of register seeds for each part"
+        rows.append(
+            _row(f"four-stop-at-{ones}-loss", exact - found["accuracy"], "points", f"floating point less {text}")
+        )
+        rows.append(_row(f"four-stop-at-{ones}-cycles", found["cycles"], "1", f"mean cycles; {text}"))
+        rows.append(_row(f"four-stop-at-{ones}-speed", 255 / found["cycles"], "1", f"255 over the mean cycles; {text}"))
     return rows
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from nanoneurons.learning.naive_bayes import NaiveBayes
 from nanoneurons.papers._paper import Figure, Quantity, at_least
 
-from . import _chip, _figures, _gestures, _quantities, _robustness
+from . import _chip, _figures, _gestures, _quantities, _robustness, _stops
 
 __all__ = ["CITATION", "QUICK", "TITLE", "Config", "figures", "jobs", "quantities", "run"]
 
@@ -101,7 +101,7 @@ def seeds_of(config: Config) -> range:
     return range(config.first_seed, config.first_seed + config.seeds)
 
 
-KINDS = ("fabricated", "small", "four", "robustness", "people", "powers", "ten")
+KINDS = ("fabricated", "small", "four", "stops", "robustness", "people", "ten", "powers")
 
 
 def jobs(config: Config) -> list[list[str]]:
@@ -117,7 +117,7 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
         return _gestures.cross_validate(config, config.task if kind == "four" else "gestures", seed, progress)
     work = {
         "fabricated": _chip.fabricated, "small": _chip.small, "people": _gestures.people,
-        "robustness": _robustness.robustness, "powers": _gestures.powers,
+        "robustness": _robustness.robustness, "powers": _gestures.powers, "stops": _stops.stops,
     }[kind]  # fmt: skip
     return work(config, seed, progress)
 
