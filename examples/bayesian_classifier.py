@@ -25,6 +25,7 @@ from nanoneurons.machines import BayesianMachineClassifier
 SETS = ("digits", "tumours", "vowels")
 MACHINES = {
     "logarithmic, all features": BayesianMachineClassifier("logarithmic", columns=None),
+    "logarithmic, all, kernels": BayesianMachineClassifier("logarithmic", columns=None, estimate="kernel"),
     "full, all features": BayesianMachineClassifier("full", columns=None),
     "full, 6 features": BayesianMachineClassifier("full", columns=6),
     "first, 6 features": BayesianMachineClassifier("first", columns=6),

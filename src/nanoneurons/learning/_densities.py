@@ -10,12 +10,13 @@ The first and the last bin hold the tails, so that the bins of a class sum to 1.
 # pyright: basic
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
 
-__all__ = ["Density", "gaussian", "kernels"]
+__all__ = ["Density", "gaussians", "kernels", "masses"]
 
 MOST_KERNELS = 1000
 
@@ -32,13 +33,6 @@ class Density:
     centres: np.ndarray
     width: float
 
-    def mass(self, edges: np.ndarray) -> np.ndarray:
-        """Probability of each bin between ascending `edges`, ``(len(edges) + 1,)``; equal ones of an empty mixture."""
-        if not len(self.centres):
-            return np.full(len(edges) + 1, 1 / (len(edges) + 1))
-        below = ndtr((edges[:, None] - self.centres) / self.width).mean(1)
-        return np.diff(below, prepend=0.0, append=1.0)
-
     def log(self, values: np.ndarray) -> np.ndarray:
         """Logarithm of the density at `values`, of any shape; 0 of an empty mixture and where a value is NaN."""
         if not len(self.centres):
@@ -49,11 +43,30 @@ class Density:
         return np.where(np.isnan(values), 0.0, found)
 
 
-def gaussian(values: np.ndarray, floor: float) -> Density:
-    """One Gaussian with the mean and the standard deviation of `values`, which is at least `floor`."""
-    if not len(values):
-        return Density(values, floor)
-    return Density(values.mean(keepdims=True), max(float(values.std()), floor))
+def masses(densities: Sequence[Density], edges: np.ndarray) -> np.ndarray:
+    """Probability of each bin between ascending `edges`, ``(len(densities), len(edges) + 1)``.
+
+    The bins of an empty mixture are equal.
+    """
+    share = np.full((len(densities), len(edges) + 1), 1 / (len(edges) + 1))
+    single = [i for i, d in enumerate(densities) if len(d.centres) == 1]  # all at once: Gaussians of all classes
+    groups = [single] if single else []
+    groups += [[i] for i, d in enumerate(densities) if len(d.centres) > 1]
+    for group in groups:
+        centres = np.stack([densities[i].centres for i in group])[:, None]
+        width = np.array([densities[i].width for i in group])[:, None, None]
+        below = ndtr((edges[:, None] - centres) / width).mean(-1)
+        share[group] = np.diff(below, prepend=0.0, append=1.0)
+    return share
+
+
+def gaussians(values: np.ndarray, y: np.ndarray, classes: int, floor: float) -> list[Density]:
+    """One Gaussian per class, with the mean and the standard deviation (at least `floor`) of its `values`."""
+    n = np.bincount(y, minlength=classes)
+    some = np.maximum(n, 1)
+    mean = np.bincount(y, values, classes) / some
+    width = np.sqrt(np.bincount(y, (values - mean[y]) ** 2, classes) / some)
+    return [Density(mean[c : c + min(n[c], 1)], max(float(width[c]), floor)) for c in range(classes)]
 
 
 def kernels(values: np.ndarray, floor: float) -> Density:

@@ -21,7 +21,7 @@ import numpy as np
 
 from nanoneurons.core.errors import DataError, ParameterError, nearest
 
-from ._densities import Density, gaussian, kernels
+from ._densities import Density, gaussians, kernels, masses
 from ._feature_choice import MOST_SAMPLES, SELECTIONS, by_accuracy, by_information, thinned
 
 __all__ = [
@@ -121,23 +121,26 @@ def _tables(
 ) -> LikelihoodTables:  # fmt: skip
     edges = np.empty((len(chosen), bins - 1))
     tables = np.empty((classes, len(chosen), bins))
-    densities: list[list[Density]] = [[] for _ in range(classes)]
+    densities: list[list[Density]] = []
     for column, feature in enumerate(chosen):
-        values = x[:, feature]
-        seen = ~np.isnan(values)
-        low, high = _range(values[seen], outside)
+        there = ~np.isnan(x[:, feature])
+        values, own = x[there, feature], y[there]
+        low, high = _range(values, outside)
         edges[column] = np.linspace(low, high, bins + 1)[1:-1]
-        for row in range(classes):
-            own = values[(y == row) & seen]
-            if method == "histogram":
-                counts = np.bincount(np.searchsorted(edges[column], own, side="right"), minlength=bins)
+        n = np.bincount(own, minlength=classes)[:, None]
+        if method == "histogram":
+            place = np.searchsorted(edges[column], values, side="right")
+            counts = np.bincount(own * bins + place, minlength=classes * bins).reshape(classes, bins)
+        else:
+            floor = _RESOLUTION * (high - low) / bins
+            if method == "gaussian":
+                densities.append(gaussians(values, own, classes, floor))
             else:
-                floor = _RESOLUTION * (high - low) / bins
-                densities[row].append(gaussian(own, floor) if method == "gaussian" else kernels(own, floor))
-                counts = len(own) * densities[row][-1].mass(edges[column])
-            tables[row, column] = (counts + smoothing / bins) / (len(own) + smoothing)
+                densities.append([kernels(values[own == row], floor) for row in range(classes)])
+            counts = n * masses(densities[-1], edges[column])
+        tables[:, column] = (counts + smoothing / bins) / (n + smoothing)
     prior = np.bincount(y, minlength=classes) / len(y)
-    made = () if method == "histogram" else tuple(map(tuple, densities))
+    made = () if method == "histogram" else tuple(zip(*densities, strict=True))
     return LikelihoodTables(np.asarray(chosen, np.int64), edges, tables, prior, made)
 
 
