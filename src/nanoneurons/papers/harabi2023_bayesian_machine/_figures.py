@@ -23,7 +23,7 @@ _NAMES = {
     "full-column": "255 cycles, rescaled by column",
 }  # fmt: skip
 _TASKS = {
-    "four": "four digits", "ten": "ten digits", "own": "watch,\nown", "pooled": "watch,\npooled",
+    "four": "four\ndigits", "ten": "ten\ndigits", "own": "watch,\nown", "pooled": "watch,\npooled",
     "stranger": "watch,\nstranger",
 }  # fmt: skip
 
@@ -199,7 +199,7 @@ def _small(config: Any, results: dict[str, dict]) -> Figure:
         ax.axvline(1 / 255, color="#888888", lw=0.8, ls="--")
         ax.set(xscale="log", xlabel="largest product of likelihoods", ylabel="machines (%)")
         ax.invert_xaxis()
-        ax.legend(frameon=False, loc="center left")
+        canvas.legend(frameon=False, loc="outside lower center", ncols=2)
 
     return Figure(
         "small-probabilities",
@@ -213,25 +213,30 @@ def _small(config: Any, results: dict[str, dict]) -> Figure:
 def _powers(config: Any, results: dict[str, dict]) -> Figure:
     def draw(canvas: Canvas) -> None:
         names = list(results[f"powers/seed{config.first_seed}"])
-        axes = canvas.subplots(1, 2, sharey=True)
-        for ax, digits in zip(axes, ("four", "ten"), strict=False):
+        narrow = canvas.get_figwidth() < 5
+        axes = canvas.subplots(2, 1) if narrow else canvas.subplots(1, 2, sharey=True)
+        for ax, digits in zip(axes, ("four", "ten"), strict=True):
             for name, style in zip([n for n in names if n.startswith(digits)], ("-", "--"), strict=False):
-                columns = name.partition("-")[2]
+                features = f"{name.partition('-')[2]} features"
                 for mode in ("float", "full", "first"):
                     found = each(config, results, "powers", lambda r, n=name, m=mode: r[n][m]).mean(0)
-                    label = f"{_NAMES[mode]}, {columns} features" if digits == "four" else None
-                    marker = "" if mode == "float" else "o"
-                    ax.plot(config.powers, found, style, marker=marker, ms=3, lw=1.2, color=_COLOURS[mode], label=label)
-            ax.set(xlabel="power of the likelihoods", title=f"{digits} digits")
-        axes[0].set_ylabel("recognised (%)")
-        canvas.legend(frameon=False, loc="outside lower center", ncols=2)
+                    label = f"{_NAMES[mode]}, {features}" if digits == "four" else None
+                    colour = _COLOURS[mode]
+                    if mode == "float":
+                        ax.axhline(found[0], color=colour, lw=1.2, ls=style, label=label)
+                    else:
+                        ax.plot(config.powers, found[:-1], f"o{style}", ms=3, lw=1.2, color=colour, label=label)
+            ax.set(title=f"{digits} digits", ylabel="recognised (%)" if narrow or digits == "four" else "")
+            if digits == "ten" or not narrow:
+                ax.set_xlabel("power of the likelihoods")
+        canvas.legend(frameon=False, loc="outside lower center", ncols=1 if narrow else 2)
 
     return Figure(
         "powers",
         "Recognition when a power of every likelihood is stored. Exact products would decide as before (black); with "
         "random bits larger products are rarely all zero, so the run of 255 cycles comes close to floating point with "
         "many features as well, while early stop mistakes more. Means over seeds; not in the publications.",
-        draw, "A root of the likelihoods", 4.2, 5.0,
+        draw, "A root of the likelihoods", 4.4, 7.5,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import torch
 
 from nanoneurons.circuits._bayesian_logic import BayesianLogic
 from nanoneurons.core.random import generator_for
-from nanoneurons.learning._likelihoods import words_of
+from nanoneurons.learning._likelihoods import encode
 
 from ._takes import Model, Setting, Takes, choose, fit, floating, held_out, joined, load, registers, settings
 
@@ -161,29 +161,35 @@ def people(config: Any, seed: int, progress: Progress) -> dict[str, Any]:
 
 
 def powers(config: Any, seed: int, progress: Progress) -> dict[str, Any]:
-    """Machines that store a power of every likelihood: exact products would decide as before, random bits do not."""
+    """Machines that store a power of every likelihood: exact products would decide as before, random bits do not.
+
+    The last entry of every list is for the power that `encode` finds on the training takes, one for each mode.
+    """
     whole = {name: joined(*load(task)) for name, task in (("four", config.task), ("ten", "gestures"))}
     setting = Setting("gaussian", min(config.bins), "information", "value")
     found: dict[str, dict[str, list[float]]] = {}
     for name, takes in whole.items():
         for columns in config.power_columns:
-            own = {key: [0.0] * len(config.powers) for key in ("full", "first", "undecided", "cycles")}
+            own = {k: np.zeros(len(config.powers) + 1) for k in ("full", "first", "undecided", "cycles", "power")}
             parts, exactly = held_out(takes.group, config.folds, generator_for(seed, "takes", name)), 0.0
             for number, out in enumerate(parts):
                 progress(number / len(parts), f"powers of likelihoods, {name}, {columns} features, seed {seed}")
-                model, held = fit(takes.part(~out), columns, setting), takes.part(out)
-                seen, draw = model.tables.observe(held.x), generator_for(seed, "powers", name, columns, number)
-                exactly += float((floating(model.tables, seen) == held.y).sum()) / len(takes.y)
+                inside, held = takes.part(~out), takes.part(out)
+                tables = fit(inside, columns, setting).tables
+                seen, draw = tables.observe(held.x), generator_for(seed, "powers", name, columns, number)
+                exactly += 100 * float((floating(tables, seen) == held.y).sum()) / len(takes.y)
                 draws = registers(columns, config.curve_draws, draw)
-                for place, power in enumerate(config.powers):
-                    words = words_of(model.tables.tables**power, None, logarithmic=False, per_value=True)
+                share = 1 / (len(draws) * len(takes.y))
+                for place, power in enumerate((*config.powers, None)):
                     for mode in ("full", "first"):
+                        made = encode(tables, None, inside.x, mode, power=power, per_value=True)
                         for seeds in draws:
-                            decision = BayesianLogic(columns, mode, seeds=seeds).decide(words, seen)
-                            share = 1 / (len(draws) * len(takes.y))
+                            decision = BayesianLogic(columns, mode, seeds=seeds).decide(made.words, seen)
                             own[mode][place] += 100 * share * float((decision.winner == held.y).sum())
                             if mode == "first":
                                 own["cycles"][place] += share * float(decision.cycle.sum())
+                            else:
                                 own["undecided"][place] += 100 * share * float((~decision.decided).sum())
-            found[f"{name}-{columns}"] = {**own, "float": [100 * exactly] * len(config.powers)}
+                                own["power"][place] += share * len(held.y) * made.power
+            found[f"{name}-{columns}"] = {k: v.tolist() for k, v in own.items()} | {"float": [exactly]}
     return found

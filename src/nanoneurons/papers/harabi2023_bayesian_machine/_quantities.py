@@ -185,6 +185,12 @@ def _powers(config: Any, results: dict[str, dict]) -> list[Quantity]:
         digits, _, columns = name.partition("-")
         note = f"{digits} digits, {columns} features by information, {config.curve_draws} sets of registers a part"
         rows.append(_row(f"powers-{name}-float", found["float"][:, 0], "%", f"floating point; {note}"))
+        chosen = each(config, results, "powers", lambda r, n=name: r[n]["power"][-1]).mean()
+        for mode in ("full", "first"):
+            text = "power found on training takes for this mode" + (f", {chosen:.2f}" if mode == "full" else "")
+            rows.append(_row(f"powers-{name}-{mode}-chosen", found[mode][:, -1], "%", f"{text}; {note}"))
+            lost = found["float"][:, 0] - found[mode][:, -1]
+            rows.append(_row(f"powers-{name}-{mode}-chosen-loss", lost, "points", f"floating point less it; {text}"))
         for mode in ("full", "first"):
             for place, power in enumerate(config.powers):
                 text = f"likelihoods to the power {power:g}; {note}"

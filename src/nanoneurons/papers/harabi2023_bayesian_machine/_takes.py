@@ -17,6 +17,7 @@ from nanoneurons.learning._likelihoods import LikelihoodTables, estimate, words_
 
 __all__ = ["Model", "Setting", "Takes", "choose", "floating", "held_out", "load", "registers", "settings"]
 
+_SMOOTHING = 1.0  # samples spread evenly over the bins of a class
 _INNER_DRAWS = 3  # sets of registers when settings are compared
 
 
@@ -108,9 +109,11 @@ def floating(tables: LikelihoodTables, observed: np.ndarray) -> np.ndarray:
 
 def fit(takes: Takes, columns: int, setting: Setting) -> Model:
     """Estimate the likelihoods."""
-    made = {"bins": setting.bins, "method": setting.method, "select": setting.select}
-    columns = min(columns, takes.x.shape[1])
-    return Model(estimate(takes.x, takes.y, classes=takes.classes, columns=columns, **made), setting)
+    found = estimate(
+        takes.x, takes.y, classes=takes.classes, columns=min(columns, takes.x.shape[1]), bins=setting.bins,
+        method=setting.method, select=setting.select, smoothing=_SMOOTHING,
+    )  # fmt: skip
+    return Model(found, setting)
 
 
 def choose(takes: Takes, columns: int, among: Sequence[Setting], folds: int, seed: tuple[Any, ...]) -> Model:
