@@ -19,6 +19,7 @@ from torch import nn
 from nanoneurons.circuits import Circuit
 from nanoneurons.circuits._bayesian_energy import decision_counts
 from nanoneurons.circuits._bayesian_logic import MISSING, MODES, BayesianLogic, Decision
+from nanoneurons.circuits.differential_pair import DifferentialPair
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import draw_key, generator_for
@@ -27,6 +28,8 @@ from nanoneurons.layers.likelihoods import LikelihoodMemory
 from . import _bayesian_file
 
 __all__ = ["BayesianMachine"]
+
+SERIOUS = 1e-3  # share of wrong bits beyond which their cause is worth a word
 
 
 class BayesianMachine(nn.Module):
@@ -49,6 +52,7 @@ class BayesianMachine(nn.Module):
     Attributes:
         chosen: feature behind each column, int64, ``(columns,)``.
         edges: limits between bins, ascending, float64, ``(columns, bins - 1)``; a value on a limit belongs above it.
+        bit_errors: share of the bits that were read otherwise than written, right after `program`.
     """
 
     chosen: torch.Tensor
@@ -70,6 +74,7 @@ class BayesianMachine(nn.Module):
         self.register_buffer("chosen", torch.arange(columns))
         self.register_buffer("edges", torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1].repeat(columns, 1))
         self.upsets = generator_for(seed, "upsets")
+        self.bit_errors = 0.0
 
     # -- content ----------------------------------------------------------------------------------------
 
@@ -113,7 +118,9 @@ class BayesianMachine(nn.Module):
         """Write the content of another machine of the same layout into this one's devices."""
         self.chosen.copy_(source.chosen)
         self.edges.copy_(source.edges)
-        self.memory.program(source.memory.weight.expand(self.memory.weight.shape), generator)
+        wanted = source.memory.weight.expand(self.memory.weight.shape)
+        self.memory.program(wanted, generator)
+        self.bit_errors = float((self.memory.weight != wanted).float().mean())
 
     def refresh(self, generator: torch.Generator | None = None) -> None:
         """Read the memory anew."""
@@ -230,14 +237,20 @@ class BayesianMachine(nn.Module):
 
     @torch.no_grad()
     def measured(self, x: torch.Tensor) -> dict[str, float]:
-        """Mean cycles of a decision, and the share of samples for which no row could be chosen."""
+        """Mean cycles of a decision, share of samples for which no row could be chosen, share of wrong bits."""
         found = self.decide(x)
-        return {"cycles": float(found.cycle.mean()), "undecided": float(1 - found.decided.mean())}
+        cycles, undecided = float(found.cycle.mean()), float(1 - found.decided.mean())
+        return {"cycles": cycles, "undecided": undecided, "bit_errors": self.bit_errors}
 
     def remarks(self, measured: Mapping[str, float]) -> tuple[str, ...]:
         """What `measured` found, in sentences."""
+        circuit = self.memory.circuit
         why = "all sums stop at 255" if self.logic.mode == "logarithmic" else "no row gives a single 1"
+        wrong = f"{100 * measured['bit_errors']:.3g} % of the stored bits are read otherwise than written"
+        if measured["bit_errors"] > SERIOUS and isinstance(circuit, DifferentialPair) and circuit.device.graded:
+            wrong += f"; the {circuit.write_pulses} pulses that write a bit (write_pulses) may be too few"
         return (
             f"A decision takes {measured['cycles']:.4g} cycles on average; {100 * measured['undecided']:.3g} % of the "
             f"samples are left undecided ({why}) and count as answers for the first hypothesis.",
+            f"{wrong}.",
         )
