@@ -25,7 +25,7 @@ def machine(tmp_path):
 def test_files_alone(machine, tmp_path, capsys):
     assert run(["export", machine, "--format", "verilog", "--out", str(tmp_path / "rtl"), "--vectors", "7"]) == 0
     text = capsys.readouterr().out
-    assert "2 hypotheses x 3 observations x 4 values, mode first, 40 cycles" in text
+    assert "2 hypotheses × 3 observations × 4 bins, mode first, 40 cycles\n" in text
     assert "bayesian_machine.sv" in text
     assert (tmp_path / "rtl" / "README.md").is_file()
 
@@ -52,7 +52,7 @@ def test_a_difference_is_status_1(machine, tmp_path, capsys, monkeypatch):
     from nanoneurons.lab import export as lab
 
     def fake(source, format, out, **options):
-        about = {"rows": 2, "columns": 3, "bins": 4, "mode": "full", "cycles": 255, "chip": options["chip"]}
+        about = {"layout": f"a machine, chip {options['chip']}"}
         said = {"passed": False, "message": "FAIL: vector 0"}
         return {"folder": "rtl", "files": [], "machine": about, "simulation": said, "synthesis": None}
 

@@ -55,12 +55,7 @@ def export(
 
 def show(result: dict[str, Any]) -> None:
     """Print what was written, what the simulation said, and the cells."""
-    machine = result["machine"]
-    of = "" if machine["chip"] is None else f", chip {machine['chip']}"
-    print_text(
-        f"{machine['rows']} hypotheses x {machine['columns']} observations x {machine['bins']} values, "
-        f"mode {machine['mode']}, {machine['cycles']} cycles{of}"
-    )
+    print_text(result["machine"]["layout"])
     print_text(f"{result['folder']}: {', '.join(result['files'])}")
     if result["simulation"] is not None:
         print_text(f"simulation: {result['simulation']['message']}")

@@ -74,7 +74,7 @@ class Exported(ABC):
     Attributes:
         folder: where.
         files: names of what was written.
-        about: sizes and settings, plain JSON values.
+        about: sizes and settings, plain JSON values; ``layout`` says in words what was written.
     """
 
     folder: Path

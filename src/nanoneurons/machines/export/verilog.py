@@ -100,7 +100,9 @@ class Verilog(Exporter):
         for name, text in written.items():
             write_atomic(place / name, text)
         machine.save(place / "machine.safetensors")
+        layout = f"{machine.layout}, mode {machine.logic.mode}, {machine.logic.length} cycles"
         about = {
+            "layout": layout if chip is None else f"{layout}, chip {chip}",
             **{key: design.sizes[key] for key in ("rows", "columns", "bins", "prior", "mode")},
             "cycles": machine.logic.length, "seeds": list(machine.logic.seeds), "chip": chip, "vectors": len(inputs),
             "traced": min(TRACED, len(inputs)),

@@ -10,7 +10,8 @@ module bayesian_control #(parameter CYCLES = 255) (
   output reg  [7:0] cycle   // cycles done
 );
   assign load = start & ~busy;
-  wire last = stop | (cycle == CYCLES - 1);
+  localparam [7:0] LAST = CYCLES - 1;
+  wire last = stop | (cycle == LAST);
   always_ff @(posedge clk)
     if (reset) begin
       busy <= 1'b0;
@@ -87,7 +88,8 @@ module bayesian_largest #(parameter ROWS = 4, WINNER = 2) (
     for (r = 1; r < ROWS; r = r + 1) begin : row
       wire larger = counts[8*r +: 8] > best[8*r-8 +: 8];
       assign best[8*r +: 8] = larger ? counts[8*r +: 8] : best[8*r-8 +: 8];
-      assign place[WINNER*r +: WINNER] = larger ? r : place[WINNER*(r-1) +: WINNER];
+      localparam [WINNER-1:0] HERE = r;
+      assign place[WINNER*r +: WINNER] = larger ? HERE : place[WINNER*(r-1) +: WINNER];
     end
   endgenerate
   assign winner = place[WINNER*(ROWS-1) +: WINNER];
@@ -103,7 +105,8 @@ module bayesian_lowest #(parameter ROWS = 4, WINNER = 2) (
   genvar r;
   generate
     for (r = 0; r < ROWS; r = r + 1) begin : row
-      assign place[WINNER*r +: WINNER] = bits[r] ? r : place[WINNER*(r+1) +: WINNER];
+      localparam [WINNER-1:0] HERE = r;
+      assign place[WINNER*r +: WINNER] = bits[r] ? HERE : place[WINNER*(r+1) +: WINNER];
     end
   endgenerate
   assign winner = place[WINNER-1:0];
