@@ -49,7 +49,7 @@ def quantities(config: Any, results: dict[str, dict]) -> list[Quantity]:
 
 
 def _row(name: str, values: Sequence[float] | np.ndarray, unit: str, note: str) -> Quantity:
-    found = np.asarray(values, float)
+    found = np.round(np.asarray(values, float), 9)  # equal values shall have no spread
     if not np.isfinite(found).all():
         return Quantity(name, None, None, len(found), unit, note + "; nothing to measure in some seed")
     return Quantity(
