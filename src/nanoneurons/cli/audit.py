@@ -136,7 +136,11 @@ def show(result: dict[str, Any]) -> None:
             (found["mode"], si(found["joule"], "J"), *(si(found["causes"][cause], "J") for cause in causes))
             for found in result["modes"]
         ]
-        print_table("energy per inference in each mode, by cause", ("mode", "together", *causes), rows)
+        print_table(
+            "energy per inference in each mode, by cause; accuracy may differ too, audit a mode to know",
+            ("mode", "together", *causes),
+            rows,
+        )
     if result.get("beside"):
         rows = [(other["title"], si(other["joule"], "J"), _sourced(other)) for other in result["beside"]]
         title = "for comparison, per inference; none of this is in the bill"
