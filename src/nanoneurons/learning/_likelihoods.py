@@ -194,9 +194,10 @@ def encode(
 ) -> Encoded:  # fmt: skip
     """Words for a machine of some mode, with decades or a power that suit samples.
 
-    The best product of nearly every sample (999 of 1,000) is to stay one decade short of the end of logarithms, which
-    cover 4 decades at least, or at 10 to the power of -1.5 (mode ``full``; a longer wait of -4 is worth its cycles in
-    ``first``) of stochastic ones. These figures were chosen on held-out training data.
+    The best product of 999 of 1,000 samples is called the depth. Logarithms cover 1.5 times the depth and a decade
+    more, so that few sums of other samples stop at 255, and at least 4 decades. The power of stochastic modes makes the
+    depth 1.5 decades (``full``) or 4 (``first``, where more contrast is worth more cycles). These figures were chosen
+    on held-out training data.
 
     Args:
         prior: p(y), or None where it has no column.
@@ -211,7 +212,7 @@ def encode(
     if prior is not None:
         total = total + np.log10(prior.max() / prior)
     depth = float(np.quantile(total.min(1), 0.999))
-    decades = max(_LEAST_DECADES, depth + 1) if decades is None else decades
+    decades = max(_LEAST_DECADES, 1.5 * depth + 1) if decades is None else decades
     power = min(_DEPTH.get(mode, 1.0) / max(depth, 1e-9), _MOST_POWER) if power is None else power
     words = words_of(
         found.tables, prior, logarithmic=mode == "logarithmic", decades=decades, power=power, per_value=per_value
