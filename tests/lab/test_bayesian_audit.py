@@ -93,3 +93,8 @@ def test_sizes_are_refused_before_any_work(tmp_path):
     with pytest.raises(StudyError, match="builds the network 'bayesian', not '64-10'"):
         audit.run(study, tmp_path / "out", workers=1, progress="none")
     assert not (tmp_path / "out").exists()
+
+
+def test_several_things_cost_and_one_costs(run):
+    result, _ = run
+    assert "stuck devices cost most" in result["headline"]

@@ -87,7 +87,9 @@ def headline(result: dict[str, Any]) -> str:
         if chosen["low"] is not None and chosen["low"] <= 0:
             parts.append(f"no imperfection has a cost beyond error; the largest is {cost['label']}, {points(chosen)}")
         else:
-            parts.append(f"{cost['label']} costs most: {points(chosen)}{_tie(result)}")
+            plural = cost["label"].endswith("s") and not cost["label"].endswith("ss")  # stuck devices; insertion loss
+            verb = "cost" if plural else "costs"
+            parts.append(f"{cost['label']} {verb} most: {points(chosen)}{_tie(result)}")
         if result["requirement"] is not None:
             parts.append(requirement_sentence(result["requirement"]))
     bill = result["energy"]["inference"]
