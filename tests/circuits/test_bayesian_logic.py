@@ -1,5 +1,7 @@
 """Random bits and logic of the Bayesian machine, against closed forms and against itself cycle by cycle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,30 @@ def test_decisions_are_those_of_the_machine_cycle_by_cycle(mode):
         assert (found.counts == counts).all()
         assert (found.winner == (counts.argmin(1) if mode == "logarithmic" else counts.argmax(1))).all()
         assert (found.cycle == len(trace)).all()
+
+
+@pytest.mark.parametrize("ones", [1, 2, 3, 17])
+def test_the_first_row_with_a_number_of_ones_ends_the_decision(ones):
+    rng = np.random.default_rng(ones)
+    for trial in range(40):
+        logic, words, observed = random_machine(rng, "first", int(rng.integers(1, 256)) if trial % 2 else PERIOD)
+        logic = replace(logic, ones=ones)
+        counts = np.stack([cycle.counts for cycle in logic.trace(words, observed)])  # (cycles, samples, rows)
+        there = (counts >= ones).any(2)
+        at = np.where(there.any(0), there.argmax(0), logic.cycles - 1)
+        wanted = counts[at, np.arange(len(observed))]
+        for found in (logic.decide(words, observed), logic.decide(words, observed, upset_rate=1e-12)):
+            assert (found.cycle == at + 1).all()
+            assert (found.counts == wanted).all()
+            assert (found.winner == wanted.argmax(1)).all()
+            assert (found.decided == wanted.any(1)).all()
+
+
+def test_only_an_early_stop_counts_to_a_number():
+    with pytest.raises(ParameterError, match="only mode 'first'"):
+        BayesianLogic(2, "full", ones=2)
+    with pytest.raises(ParameterError, match="ones must be a whole number from 1 to 255, not 0"):
+        BayesianLogic(2, "first", ones=0)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from nanoneurons.core.random import start_of, word_at
 
-__all__ = ["addresses", "count_all", "find_first", "stream_table", "sum_logarithms", "with_upsets"]
+__all__ = ["addresses", "count_all", "find_first", "find_several", "stream_table", "sum_logarithms", "with_upsets"]
 
 _S11 = np.uint64(11)
 
@@ -124,6 +124,49 @@ def find_first(table, observed, cycles, counts, winner, decided, cycle):  # prag
 
 
 @numba.njit(cache=True)
+def find_several(table, observed, cycles, ones, counts, winner, decided, cycle):  # pragma: no cover - compiled
+    """First cycle in which a row has given a number of ones, and that row; where none does, that with most of them.
+
+    Of equal rows the lowest wins. Decided is what a single 1 speaks for.
+    """
+    columns, _, _, rows = table.shape
+    kept = np.empty((4, rows), np.uint64)
+    for n in range(observed.shape[0]):
+        for w in range(4):
+            for r in range(rows):
+                kept[w, r] = table[0, observed[n, 0], w, r]
+            for c in range(1, columns):
+                o = observed[n, c]
+                for r in range(rows):
+                    kept[w, r] &= table[c, o, w, r]
+        end = np.int64(cycles)
+        for r in range(rows):
+            left = np.int64(ones)
+            for w in range(4):
+                word = kept[w, r]
+                here = np.int64(_ones(word))
+                if here >= left:
+                    for _ in range(left - 1):
+                        word &= word - np.uint64(1)  # without its lowest 1
+                    end = min(end, 64 * w + np.int64(_zeros_below(word)) + 1)
+                    break
+                left -= here
+        best, at = np.int64(-1), 0
+        for r in range(rows):
+            total = np.int64(0)
+            for w in range(4):
+                within = end - 64 * w
+                if within >= 64:
+                    total += np.int64(_ones(kept[w, r]))
+                elif within > 0:
+                    total += np.int64(_ones(kept[w, r] & ((np.uint64(1) << np.uint64(within)) - np.uint64(1))))
+            counts[n, r] = total
+            if total > best:
+                best, at = total, r
+        winner[n], decided[n], cycle[n] = at, best > 0, end
+
+
+@numba.njit(cache=True)
 def sum_logarithms(words, observed, counts, winner, decided):  # pragma: no cover - compiled
     """Sums of the stored logarithms, stopping at 255, the row with the least (the lowest of equals), and whether it is
     below 255."""
@@ -152,20 +195,22 @@ def _gap(key, draw, n, rate):  # pragma: no cover - compiled
 
 @numba.njit(cache=True)
 def with_upsets(  # pragma: no cover - compiled
-    words, observed, seeds, following, highest, cycles, mode, rate, key, chip, counts, winner, decided, cycle
+    words, observed, seeds, following, highest, cycles, mode, ones, rate, key, chip, counts, winner, decided, cycle
 ):
     """Cycle by cycle, every register bit flipping with probability `rate` at the end of each cycle.
 
-    Registers: the words held at the outputs of the memory, the shift registers, counters or sums (none in mode 1).
+    Registers: the words held at the outputs of the memory, the shift registers, counters or sums (none where
+    a single 1 ends the decision).
     following, highest: next state and highest 1 of every state of a register, uint8, (256,).
-    mode: 0 all cycles, 1 until a row gives 1, 2 logarithms (added in the first of eight cycles, then shifted out).
+    mode: 0 all cycles, 1 until a row has given a number of ones, 2 logarithms (added in the first of eight cycles,
+    then shifted out).
     """
     rows, columns, bins = words.shape
     held = np.empty((rows, columns), np.uint8)
     state = np.empty(columns, np.uint8)
     top = np.empty(columns, np.uint8)
     value = np.empty(rows, np.uint8)
-    counters = rows * (mode != 1)
+    counters = rows * (mode != 1 or ones > 1)
     bits = 8 * (counters + rows * columns + columns * (mode != 2))
     key = key ^ np.uint64(chip)
     for n in range(observed.shape[0]):
@@ -204,7 +249,7 @@ def with_upsets(  # pragma: no cover - compiled
                             break
                     if one:
                         value[r] = np.uint8(np.int64(value[r]) + 1)
-                        stopped = True
+                        stopped = stopped or value[r] >= ones
                 if mode == 1 and stopped:
                     done = t + 1
                     break

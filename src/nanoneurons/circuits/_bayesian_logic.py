@@ -3,9 +3,9 @@ r"""The digital part of a Bayesian machine, bit for bit: from likelihoods and ob
 .. math:: p(y \mid o_1 \dots o_n) \propto \prod_i p(o_i \mid y)
 
 Stochastic modes multiply by ANDing, in every cycle and row, one random bit per column (`_lfsr`); all rows share the
-random numbers of a column. Mode ``"full"`` counts the ones of each row over all cycles, ``"first"`` stops at the first
-cycle in which a row gives 1. Mode ``"logarithmic"`` adds stored logarithms, each sum stopping at 255, and shifts the
-sums out in eight cycles. Of equal rows the lowest wins. A missing observation multiplies by 1 (adds 0).
+random numbers of a column. Mode ``"full"`` counts the ones of each row over all cycles, ``"first"`` stops as soon as a
+row has given a 1, or a chosen number of them. Mode ``"logarithmic"`` adds stored logarithms, each sum stopping at 255,
+and shifts the sums out in eight cycles. Of equal rows the lowest wins. A missing observation multiplies by 1 (adds 0).
 
 Source: Harabi et al., Nature Electronics 6, 52 (2023); Turck et al., Communications Engineering 4, 35 (2025).
 """
@@ -39,8 +39,8 @@ class Decision:
     """What a machine answers, for every chip and sample.
 
     Attributes:
-        counts: ones of every row (in mode ``first`` those of the deciding cycle), or sums of logarithms, int16,
-            shape ``(*chips, samples, rows)``.
+        counts: ones of every row up to the cycle of the decision, or sums of logarithms, int16, shape
+            ``(*chips, samples, rows)``.
         winner: the row decided for, int16, ``(*chips, samples)``; row 0 where nothing was decided.
         cycle: the cycle of the decision, from 1, int16, ``(*chips, samples)``.
         decided: False where no row gave a single 1, or where all sums stopped at 255; bool, ``(*chips, samples)``.
@@ -78,15 +78,17 @@ class BayesianLogic:
         mode: ``"full"``, ``"first"`` or ``"logarithmic"``.
         cycles: cycles at most, 1 to 255; the logarithmic mode always takes 8.
         seeds: state of each column's register in cycle 1; spread over the period when not given.
+        ones: ones of a row that end a decision in mode ``first``; where no row gets there, most ones win.
 
     Raises:
-        ParameterError: unknown mode, impossible number of cycles, or a seed that cannot be.
+        ParameterError: unknown mode, impossible number of cycles or of ones, or a seed that cannot be.
     """
 
     columns: int
     mode: Mode = "full"
     cycles: int = PERIOD
     seeds: tuple[int, ...] = field(default=())
+    ones: int = 1
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -96,6 +98,10 @@ class BayesianLogic:
                 f"cycles must be a whole number from 1 to {PERIOD}, not {self.cycles}; after {PERIOD} the random "
                 "numbers repeat"
             )
+        if not 1 <= self.ones <= PERIOD or self.ones != int(self.ones):
+            raise ParameterError(f"ones must be a whole number from 1 to {PERIOD}, not {self.ones}")
+        if self.ones > 1 and self.mode != "first":
+            raise ParameterError(f"only mode 'first' stops at a number of ones; leave ones at 1 in mode {self.mode!r}")
         given = self.seeds or spread_seeds(self.columns)
         object.__setattr__(self, "seeds", check_seeds(given, self.columns))
 
@@ -139,15 +145,17 @@ class BayesianLogic:
                 registers = (np.array(self.seeds, np.uint8), FOLLOWING, HIGHEST)
                 mode = MODES.index(self.mode)
                 drawn = (upset_rate, np.uint64(key), np.uint64(chip))
-                kernels.with_upsets(own, seen, *registers, self.cycles, mode, *drawn, *out, cycle[chip])
+                kernels.with_upsets(own, seen, *registers, self.cycles, mode, self.ones, *drawn, *out, cycle[chip])
             elif self.mode == "logarithmic":
                 kernels.sum_logarithms(own, seen, *out)
             else:
                 table = kernels.stream_table(own, self._streams, self._valid)
                 if self.mode == "full":
                     kernels.count_all(table, seen, *out)
-                else:
+                elif self.ones == 1:
                     kernels.find_first(table, seen, self.cycles, *out, cycle[chip])
+                else:
+                    kernels.find_several(table, seen, self.cycles, self.ones, *out, cycle[chip])
         parts = (part.reshape(*chips, samples) for part in (winner, cycle, decided))
         return Decision(counts.reshape(*chips, samples, rows), *parts)
 

@@ -55,6 +55,9 @@ class NaiveBayes(LayerRule):
 
     mode: str = param("full", doc="how likelihoods are multiplied", source=_PAPER, choices=MODES)
     cycles: int = param(255, doc="clock cycles of a decision at most", source=_PAPER, low=1, high=255, integer=True)
+    ones: int = param(
+        1, doc="mode first: ones of a row that end a decision", source=_PAPER, low=1, high=255, integer=True
+    )
     columns: int = param(
         6, doc="features used; all where there are fewer", source=_PAPER, low=1, high=254, integer=True
     )
@@ -100,7 +103,7 @@ class NaiveBayes(LayerRule):
         features = math.prod(common["shape"])
         columns = min(self.columns, features)
         prior = self.prior == "frequencies"
-        logic = BayesianLogic(columns + prior, self.mode, self.cycles)  # type: ignore[arg-type]
+        logic = BayesianLogic(columns + prior, self.mode, self.cycles, ones=self.ones)  # type: ignore[arg-type]
         return BayesianMachine(
             features, common["classes"], columns, self.bins, logic=logic, prior=prior, circuit=common["circuit"],
             chips=common["chips"], seed=common.get("seed", 0),

@@ -48,8 +48,9 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         mode: how likelihoods are multiplied: ``"full"`` counts random bits over all cycles, ``"first"`` stops at the
-            first row that gives 1, ``"logarithmic"`` adds eight-bit logarithms.
+            first row that gives 1 (or `ones` of them), ``"logarithmic"`` adds eight-bit logarithms.
         cycles: clock cycles of a decision at most, 1 to 255; the logarithmic mode takes no heed of it.
+        ones: mode ``"first"`` stops when a row has given so many ones.
         columns: features used; None for all (254 at most).
         bins: values that an observation can take, 2 to 512.
         estimate: ``"gaussian"``, ``"kernel"`` or ``"histogram"``, class by class.
@@ -87,7 +88,7 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
     n_features_in_: int
 
     def __init__(
-        self, mode: str = "full", *, cycles: int = 255, columns: int | None = 6, bins: int = 64,
+        self, mode: str = "full", *, cycles: int = 255, ones: int = 1, columns: int | None = 6, bins: int = 64,
         estimate: str = "gaussian", features: str = "accuracy", prior: str | Sequence[float] = "frequencies",
         rescale: str = "value", decades: float | None = None, power: float | None = None, smoothing: float = 0.3,
         outside: float = 0.01, seeds: Sequence[int] | None = None, circuit: Circuit | str | None = None,
@@ -95,6 +96,7 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:  # fmt: skip
         self.mode = mode
         self.cycles = cycles
+        self.ones = ones
         self.columns = columns
         self.bins = bins
         self.estimate = estimate
@@ -140,7 +142,8 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
         if self.rescale not in RESCALES:
             hint = nearest(str(self.rescale), RESCALES)
             raise ParameterError(f"rescale must be one of {', '.join(RESCALES)}, not {self.rescale!r}{hint}")
-        logic = BayesianLogic(columns + held, self.mode, self.cycles, tuple(self.seeds or ()))  # type: ignore[arg-type]
+        mode: Any = self.mode
+        logic = BayesianLogic(columns + held, mode, self.cycles, tuple(self.seeds or ()), self.ones)
         self.tables_: LikelihoodTables = estimate(
             x, number, classes=rows, columns=columns, bins=self.bins, method=self.estimate, select=self.features,
             smoothing=self.smoothing, outside=self.outside,
@@ -159,7 +162,7 @@ class BayesianMachineClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_numbers(self) -> None:
-        least = {"cycles": 1, "bins": 2, "columns": 1, "chips": 1}
+        least = {"cycles": 1, "ones": 1, "bins": 2, "columns": 1, "chips": 1}
         for name, low in least.items():
             given = getattr(self, name)
             if given is None and name == "columns":

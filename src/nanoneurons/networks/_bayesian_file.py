@@ -27,7 +27,7 @@ def write(path: str | Path, tensors: dict[str, np.ndarray], logic: BayesianLogic
     """Write whole or not at all."""
     header = {
         "format": FORMAT, "version": VERSION, "features": features, "prior": prior, "mode": logic.mode,
-        "cycles": logic.cycles, "seeds": list(logic.seeds),
+        "cycles": logic.cycles, "seeds": list(logic.seeds), "ones": logic.ones,
     }  # fmt: skip
     kept = {name: np.ascontiguousarray(tensors[name], kind) for name, kind in KINDS.items()}
     header["sha256"] = _checksum(kept)
@@ -82,5 +82,7 @@ def _sound(
         raise ValueError("limits between values that do not ascend")
     if header["sha256"] != _checksum(tensors):
         raise ValueError("its content is not what was saved")
-    logic = BayesianLogic(words.shape[-2], header["mode"], header["cycles"], tuple(header["seeds"]))
+    logic = BayesianLogic(
+        words.shape[-2], header["mode"], header["cycles"], tuple(header["seeds"]), header.get("ones", 1)
+    )
     return tensors, logic, features, prior

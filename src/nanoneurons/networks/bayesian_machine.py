@@ -225,14 +225,16 @@ class BayesianMachine(nn.Module):
         logarithms no stochastic mode can be told.
         """
         modes = (self.logic.mode,) if self.logic.mode == "logarithmic" else MODES
-        return {mode: self._events(dataclasses.replace(self.logic, mode=mode), x) for mode in modes}
+        ones = {mode: self.logic.ones if mode == self.logic.mode else 1 for mode in modes}
+        return {mode: self._events(dataclasses.replace(self.logic, mode=mode, ones=ones[mode]), x) for mode in modes}
 
     def _events(self, logic: BayesianLogic, x: torch.Tensor | None) -> Counts:
         cycles, ones = float(logic.length), None
         if x is not None and logic.mode != "logarithmic":
             found = logic.decide(self.memory.words(), self.observe(x))
             cycles, ones = float(found.cycle.mean()), float(found.counts.sum(-1).mean())
-        events = decision_counts(logic.mode, self.memory.rows, self.memory.columns, cycles, ones)
+        mode = "full" if logic.ones > 1 else logic.mode  # as many counters, and the largest of them
+        events = decision_counts(mode, self.memory.rows, self.memory.columns, cycles, ones)
         return self.memory.counts() + events
 
     @torch.no_grad()

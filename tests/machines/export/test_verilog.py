@@ -28,13 +28,13 @@ verilog = export.get("verilog")
 MACHINES = 200  # of every mode
 
 
-def machine_of(rng, mode, rows, columns, bins, *, cycles=PERIOD, prior=False):
+def machine_of(rng, mode, rows, columns, bins, *, cycles=PERIOD, prior=False, ones=1):
     """A random machine; likelihoods range from all large to all small, so that some decide nothing."""
     seeds = tuple(int(s) for s in rng.permutation(PERIOD)[: columns + prior] + 1)
     words = (256 * rng.random((rows, columns + prior, bins)) ** rng.uniform(0.1, 4)).astype(np.uint8)
     if mode == "logarithmic":
         words //= int(rng.integers(1, 9))
-    logic = BayesianLogic(columns + prior, mode, cycles, seeds)
+    logic = BayesianLogic(columns + prior, mode, cycles, seeds, ones)
     machine = BayesianMachine(columns, rows, columns, bins, logic=logic, prior=prior)
     machine.memory.write(words)
     return machine
@@ -68,6 +68,20 @@ def test_hardware_equals_python_on_random_machines(mode, tmp_path, monkeypatch):
         undecided += sum(not int(line, 16) >> highest for line in lines)
     assert vectors >= 2 * MACHINES
     assert 0.02 < undecided / vectors < 0.7
+
+
+@simulated
+def test_hardware_that_waits_for_several_ones_equals_python(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda file: None)
+    rng, early = np.random.default_rng(7), 0
+    for trial in range(40):
+        sizes = random_sizes(rng)
+        machine = machine_of(rng, "first", **sizes, ones=int(rng.integers(2, 7)))
+        written = verilog.export(machine, tmp_path / str(trial), vectors=4, seed=trial)
+        assert written.simulate().passed, written.simulate().message
+        observed = rng.integers(-1, sizes["bins"], (20, machine.logic.columns))
+        early += int((machine.decide_observed(observed).cycle < sizes["cycles"]).sum())
+    assert 40 < early < 40 * 20
 
 
 @simulated

@@ -43,7 +43,7 @@ class Design:
     """One machine, as its hardware description needs it.
 
     Args:
-        logic: mode, cycles and seeds.
+        logic: mode, cycles, seeds and the ones that end a decision.
         words: uint8, ``(rows, columns, bins)``.
         prior: whether column 0 is the prior: no input, always observed as 0.
     """
@@ -65,7 +65,9 @@ class Design:
     def sizes(self) -> dict[str, Any]:
         """Numbers and words that the templates use."""
         rows, columns, bins = self.words.shape
-        mode = self.logic.mode
+        mode, ones = self.logic.mode, self.logic.ones
+        # More ones than one are counted: the counters of mode full, and a stop.
+        shown = "full" if ones > 1 else mode
         return {
             "rows": rows,
             "columns": columns,
@@ -74,13 +76,14 @@ class Design:
             "address": max(1, (bins - 1).bit_length()),
             "winner": max(1, (rows - 1).bit_length()),
             "prior": self.prior,
-            "mode": mode,
+            "mode": shown,
+            "ones": ones,
             "length": self.logic.length,
             "seeds": ", ".join(f"8'd{seed}" for seed in reversed(self.logic.seeds)),
-            "mode_words": _MODES[mode],
-            "counts_words": _COUNTS[mode],
-            "winner_words": _WINNERS[mode],
-            "decided_words": _DECIDED[mode],
+            "mode_words": f"ends when a row has given {ones} ones (stochastic)" if ones > 1 else _MODES[mode],
+            "counts_words": _COUNTS[shown],
+            "winner_words": _WINNERS[shown],
+            "decided_words": _DECIDED[shown],
         }
 
     def sources(self) -> dict[str, str]:

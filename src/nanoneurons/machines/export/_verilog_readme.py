@@ -17,7 +17,7 @@ def readme(design: Design, chip: int | None, vectors: int, traced: int) -> str:
 
 {s["rows"]} hypotheses (rows), {s["columns"]} observations (columns), {s["bins"]} values each.{prior}{of}
 
-Mode `{s["mode"]}`: {s["mode_words"]}. At most {s["length"]} cycles.{seeds}
+Mode `{design.logic.mode}`: {s["mode_words"]}. At most {s["length"]} cycles.{seeds}
 
 | file | what it is |
 | --- | --- |
