@@ -97,19 +97,19 @@ def test_the_choice_sees_training_takes_alone_and_prefers_what_decides():
     assert (chosen.tables.tables == _takes.fit(whole, 3, among[1]).tables.tables).all()
 
 
-def test_a_stop_at_one_is_early_stop_and_at_all_cycles_the_full_run():
-    draw = generator_for(0, "race")
-    words = torch.randint(0, 256, (4, 3, 5), generator=draw).numpy().astype(np.uint8)
+def test_patience_is_the_most_ones_within_the_cycles_allowed():
+    draw = generator_for(0, "patience")
+    words = torch.randint(20, 160, (4, 3, 5), generator=draw).numpy().astype(np.uint8)
     seen = torch.randint(0, 5, (200, 3), generator=draw).numpy()
-    full, first = BayesianLogic(3, "full"), BayesianLogic(3, "first")
-    winner, cycle = _stops.race(full, words, seen, 1)
-    expected = first.decide(words, seen)
-    assert (winner == expected.winner).all()
-    assert (cycle == expected.cycle).all()
-    winner, cycle = _stops.race(full, words, seen, 256)
-    assert (winner == full.decide(words, seen).winner).all()
-    assert (cycle == 255).all()
-    assert (_stops.race(full, words, seen, 4)[1] >= expected.cycle).all()
+    draws = [(1, 80, 160), (7, 90, 200)]
+
+    def cycles(ones):
+        return np.mean([BayesianLogic(3, "first", seeds=s, ones=ones).decide(words, seen).cycle for s in draws])
+
+    found = _stops.patience(words, seen, draws)
+    assert 1 < found < 16
+    assert cycles(found) <= _stops.BUDGET < cycles(found + 1)
+    assert _stops.patience(np.zeros_like(words), seen, draws) == 1
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01, 0.5])

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanoneurons.papers._paper import Quantity
 
-from ._stops import STOPS
+from ._stops import BUDGET, STOPS
 
 __all__ = ["KINDS", "each", "quantities", "seeds_of"]
 
@@ -139,6 +139,11 @@ def _stops(config: Any, results: dict[str, dict]) -> list[Quantity]:
         )
         rows.append(_row(f"four-stop-at-{ones}-cycles", found["cycles"], "1", f"mean cycles; {text}"))
         rows.append(_row(f"four-stop-at-{ones}-speed", 255 / found["cycles"], "1", f"255 over the mean cycles; {text}"))
+    found = {k: each(config, results, "stops", lambda r, k=k: r["chosen"][k]) for k in ("accuracy", "cycles")}
+    numbers = [n for seed in seeds_of(config) for n in results[f"stops/seed{seed}"]["chosen"]["ones"]]
+    text = f"ones waited for: {min(numbers)} to {max(numbers)}, the most with {BUDGET:g} mean cycles on training takes"
+    rows.append(_row("four-stop-loss", exact - found["accuracy"], "points", f"floating point less early stop; {text}"))
+    rows.append(_row("four-stop-speed", 255 / found["cycles"], "1", f"255 over the mean cycles; {text}"))
     return rows
 
 
