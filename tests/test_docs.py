@@ -120,7 +120,8 @@ BLOCKS = [
 @pytest.mark.parametrize(("page", "code"), BLOCKS, ids=[name for name, _ in BLOCKS])
 def test_shown_code_runs(page, code, capsys):
     exec(compile(code, page, "exec"), {})
-    assert {"bayesian.md": " bits"}.get(page, "tensor(") in capsys.readouterr().out
+    shown = "bits" if "BayesianMachine" in code else "tensor("  # machines that reason explain, others print accuracies
+    assert shown in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
