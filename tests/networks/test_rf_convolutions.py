@@ -11,7 +11,6 @@ from nanoneurons.circuits.rf_chain import RfChain
 from nanoneurons.core.errors import ParameterError, StudyError
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices.spin_diode import SpinDiode
-from nanoneurons.lab.audit import _dense
 from nanoneurons.layers.spin_diode import SpinDiodeLinear
 from nanoneurons.layers.spin_diode_conv import SpinDiodeConv2d
 from nanoneurons.layers.spin_torque import SpinTorqueActivation
@@ -98,8 +97,8 @@ def test_counts_are_those_of_all_positions():
 
 
 def test_a_kernel_is_not_compared_as_a_dense_layer():
-    assert _dense(network()) == []
-    assert _dense(network("1x8x8-mp2-8-3")) == [(8, 16), (3, 8)]
+    assert [layer.products for layer in network().device_layers][:2] == [None, None]
+    assert [layer.products for layer in network("1x8x8-mp2-8-3").device_layers] == [(8, 16), (3, 8)]
 
 
 def test_it_learns_which_edge_is_bright():
