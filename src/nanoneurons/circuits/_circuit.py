@@ -115,6 +115,10 @@ class Circuit(Parameterized, ABC):
         """What a reader of results should know of this wiring, in sentences; nothing unless overridden."""
         return ()
 
+    def suspects(self) -> str:
+        """What may be behind many bits that are read otherwise than written, in words; nothing unless overridden."""
+        return ""
+
     def parts(self) -> dict[str, Parameterized]:
         """What the circuit is built of, by the prefix of its parameters' names: the devices and the circuit itself."""
         return {"": self.device}

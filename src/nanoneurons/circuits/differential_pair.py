@@ -161,6 +161,12 @@ class DifferentialPair(MemoryCircuit):
         bits = float(out_features * in_features)
         return Counts({"sense": bits, "popcount": bits})
 
+    def suspects(self) -> str:
+        """Too few pulses to turn a pair of graded devices."""
+        if not self.device.graded:
+            return ""
+        return f"the {self.write_pulses} pulses that write a bit (write_pulses) may be too few"
+
     def writing(self, pulses: float) -> Counts:
         """Events of applying a number of device pulses."""
         return Counts({"write": float(pulses)})

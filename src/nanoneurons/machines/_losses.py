@@ -86,7 +86,7 @@ def losses_of(
     steps.append((name, *_best(summed(held, seen), prior)))
     mode = f"machine, mode {machine.logic.mode}"
     if machine.logic.mode != "logarithmic":
-        mode += f", {machine.logic.cycles} cycles"
+        mode += f", {machine.logic.cycles} cycles" + f", {machine.logic.ones} ones" * (machine.logic.ones > 1)
     for network, what in ((machine, mode), (chips, "read errors of the devices")):
         if network is not None:
             decision = network.decide_observed(seen)

@@ -19,7 +19,6 @@ from torch import nn
 from nanoneurons.circuits import Circuit
 from nanoneurons.circuits._bayesian_energy import decision_counts
 from nanoneurons.circuits._bayesian_logic import MISSING, MODES, BayesianLogic, Decision
-from nanoneurons.circuits.differential_pair import DifferentialPair
 from nanoneurons.core.energy import Counts
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import draw_key, generator_for
@@ -249,8 +248,8 @@ class BayesianMachine(nn.Module):
         circuit = self.memory.circuit
         why = "all sums stop at 255" if self.logic.mode == "logarithmic" else "no row gives a single 1"
         wrong = f"{100 * measured['bit_errors']:.3g} % of the stored bits are read otherwise than written"
-        if measured["bit_errors"] > SERIOUS and isinstance(circuit, DifferentialPair) and circuit.device.graded:
-            wrong += f"; the {circuit.write_pulses} pulses that write a bit (write_pulses) may be too few"
+        if measured["bit_errors"] > SERIOUS and circuit is not None and circuit.suspects():
+            wrong += f"; {circuit.suspects()}"
         return (
             f"A decision takes {measured['cycles']:.4g} cycles on average; {100 * measured['undecided']:.3g} % of the "
             f"samples are left undecided ({why}) and count as answers for the first hypothesis.",

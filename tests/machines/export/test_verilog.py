@@ -79,6 +79,7 @@ def test_hardware_that_waits_for_several_ones_equals_python(tmp_path, monkeypatc
         machine = machine_of(rng, "first", **sizes, ones=int(rng.integers(2, 7)))
         written = verilog.export(machine, tmp_path / str(trial), vectors=4, seed=trial)
         assert written.simulate().passed, written.simulate().message
+        assert (written.about["mode"], written.about["ones"]) == ("first", machine.logic.ones)
         observed = rng.integers(-1, sizes["bins"], (20, machine.logic.columns))
         early += int((machine.decide_observed(observed).cycle < sizes["cycles"]).sum())
     assert 40 < early < 40 * 20

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import nn
 
+from nanoneurons.core.errors import RefusedError
+
 __all__ = ["Block", "Exported", "Exporter", "Simulation", "Synthesis"]
 
 
@@ -82,12 +84,12 @@ class Exported(ABC):
     about: dict[str, Any]
 
     def simulate(self) -> Simulation:
-        """Run the bench that was written along."""
-        raise NotImplementedError
+        """Run the bench that was written along; refused unless overridden, as a format may have none."""
+        raise RefusedError(f"{', '.join(self.files)}: nothing to simulate was written; leave the simulation out")
 
     def synthesise(self) -> Synthesis:
-        """Count the cells of the logic."""
-        raise NotImplementedError
+        """Count the cells of the logic; refused unless overridden, as a format may describe none."""
+        raise RefusedError(f"{', '.join(self.files)}: no logic to synthesise was written; leave the synthesis out")
 
 
 class Exporter(ABC):

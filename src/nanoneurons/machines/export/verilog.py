@@ -103,7 +103,8 @@ class Verilog(Exporter):
         layout = f"{machine.layout}, mode {machine.logic.mode}, {machine.logic.length} cycles"
         about = {
             "layout": layout if chip is None else f"{layout}, chip {chip}",
-            **{key: design.sizes[key] for key in ("rows", "columns", "bins", "prior", "mode")},
+            **{key: design.sizes[key] for key in ("rows", "columns", "bins", "prior", "ones")},
+            "mode": machine.logic.mode,
             "cycles": machine.logic.length, "seeds": list(machine.logic.seeds), "chip": chip, "vectors": len(inputs),
             "traced": min(TRACED, len(inputs)),
         }  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 from nanoneurons import data
 from nanoneurons.circuits._bayesian_logic import BayesianLogic
 from nanoneurons.core.random import generator_for
-from nanoneurons.learning._likelihoods import LikelihoodTables, estimate, words_of
+from nanoneurons.learning._likelihoods import LikelihoodTables, estimate, summed, words_of
 
 __all__ = ["Model", "Setting", "Takes", "choose", "floating", "held_out", "load", "registers", "settings"]
 
@@ -103,8 +103,7 @@ def settings(config: Any) -> list[Setting]:
 
 def floating(tables: LikelihoodTables, observed: np.ndarray) -> np.ndarray:
     """Decisions of naive Bayes in floating point on the same bins, ``(samples,)``."""
-    logs = np.log(tables.tables)
-    return np.stack([logs[:, c, observed[:, c]] for c in range(observed.shape[1])]).sum(0).argmax(0)
+    return summed(np.log(tables.tables), observed).argmax(1)
 
 
 def fit(takes: Takes, columns: int, setting: Setting) -> Model:
