@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -30,6 +31,8 @@ class MemoryDevice(Device):
         continuous: whether the drive takes fractions of a pulse.
         renewed: tensors of the state whose noise is drawn anew at every step, also of devices without a drive.
         default_rule: name of the learning rule an audit takes when none is given.
+        identified: which parameters each kind of measurement (pulses, iv, levels, retention, noise) can tell; a
+            device without entry cannot be fitted.
     """
 
     kind: ClassVar[str] = "memory"
@@ -41,6 +44,7 @@ class MemoryDevice(Device):
     continuous: ClassVar[bool] = False
     renewed: ClassVar[tuple[str, ...]] = ()
     default_rule: ClassVar[str]
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @abstractmethod
     def conductance_range(self) -> tuple[float, float]:
