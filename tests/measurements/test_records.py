@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nanoneurons.core.errors import DataError
-from nanoneurons.measurements import KINDS, Pulses
+from nanoneurons.measurements import KINDS, Pulses, StepTables
 
 
 def pulses(**changes) -> Pulses:
@@ -49,3 +49,18 @@ def test_masked_readings_are_missing_and_their_pulses_stay():
 def test_arrays_that_do_not_fit_are_refused(changes, said):
     with pytest.raises(DataError, match=said):
         pulses(**changes)
+
+
+def test_step_tables_need_one_distribution_per_conductance():
+    values = {
+        "device": np.zeros(2, int),
+        "devices": ("a",),
+        "direction": np.array([1, -1]),
+        "before": np.zeros((2, 3)),
+        "step": np.zeros((2, 5)),
+        "cumulative": np.zeros((2, 3, 5)),
+        "amplitude": np.full(2, np.nan),
+    }
+    assert StepTables(**values).runs(np.array([True, False])).cumulative.shape == (1, 3, 5)
+    with pytest.raises(DataError, match=r"cumulative has shape \(2, 5, 3\), not \(2, 3, 5\)"):
+        StepTables(**{**values, "cumulative": np.zeros((2, 5, 3))})

@@ -1,5 +1,15 @@
 """Measurements of devices: what a laboratory's file holds, by kind, in SI units."""
 
-from ._records import KINDS, IVSweeps, Levels, Measurements, NoiseSeries, Origin, Pulses, Retention
+from ._records import KINDS, IVSweeps, Levels, Measurements, NoiseSeries, Origin, Pulses, Retention, StepTables
 
-__all__ = ["KINDS", "IVSweeps", "Levels", "Measurements", "NoiseSeries", "Origin", "Pulses", "Retention"]
+__all__ = [
+    "KINDS",
+    "IVSweeps",
+    "Levels",
+    "Measurements",
+    "NoiseSeries",
+    "Origin",
+    "Pulses",
+    "Retention",
+    "StepTables",
+]

@@ -1,4 +1,4 @@
-"""Five kinds of measurement of a memory device, each as plain arrays in SI units.
+"""Five kinds of measurement of a memory device, and tables made of them, each as plain arrays in SI units.
 
 A reading is a conductance in S, or a normalised weight (unit ``1``) where the file says no unit. A resistance becomes a
 conductance at the door; `Origin.notes` says so. Missing readings and the padding of short runs are NaN.
@@ -14,7 +14,7 @@ import numpy as np
 
 from nanoneurons.core.errors import DataError
 
-__all__ = ["KINDS", "IVSweeps", "Levels", "Measurements", "NoiseSeries", "Origin", "Pulses", "Retention"]
+__all__ = ["KINDS", "IVSweeps", "Levels", "Measurements", "NoiseSeries", "Origin", "Pulses", "Retention", "StepTables"]
 
 Unit = Literal["S", "1"]
 
@@ -198,4 +198,37 @@ class IVSweeps(Measurements):
         self._check("voltage", "current")
 
 
-KINDS: dict[str, type[Measurements]] = {cls.kind: cls for cls in (Pulses, IVSweeps, Levels, Retention, NoiseSeries)}
+@dataclass(frozen=True)
+class StepTables(Measurements):
+    """Distributions of the step that one pulse makes, given the conductance before it; one run is one table.
+
+    Read from files that hold such tables instead of readings. A file of one device gives two tables, up and down,
+    whose axes may differ.
+
+    Attributes:
+        direction: +1 where the pulse is meant to raise the conductance, -1 where to lower it, ``(tables,)``.
+        before: conductance before the pulse, strictly rising, ``(tables, conductances)``; NaN pads short axes.
+        step: change of the conductance, strictly rising, ``(tables, steps)``; NaN pads short axes.
+        cumulative: probability of a change of at most `step`, ``(tables, conductances, steps)``; rises from near 0 to
+            near 1 along the last axis; the mass missing at either end lies at the end itself.
+        amplitude: voltage of the pulse in V, ``(tables,)``, NaN where it is not known.
+    """
+
+    kind: ClassVar[str] = "tables"
+
+    direction: np.ndarray = field(kw_only=True)
+    before: np.ndarray = field(kw_only=True)
+    step: np.ndarray = field(kw_only=True)
+    cumulative: np.ndarray = field(kw_only=True)
+    amplitude: np.ndarray = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._check("direction", "amplitude")
+        shape = (len(self.direction), self.before.shape[-1], self.step.shape[-1])
+        if self.cumulative.shape != shape or self.before.shape != shape[:2] or self.step.shape != shape[::2]:
+            raise DataError(f"StepTables: cumulative has shape {self.cumulative.shape}, not {shape}")
+
+
+KINDS: dict[str, type[Measurements]] = {
+    cls.kind: cls for cls in (Pulses, IVSweeps, Levels, Retention, NoiseSeries, StepTables)
+}
