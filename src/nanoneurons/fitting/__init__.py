@@ -1,6 +1,6 @@
 """Devices from measurements: one file per device that can be fitted, named as the device is."""
 
-from ._fitter import Estimate, Fit, Fitter, Prediction, catalogue
+from ._fitter import Estimate, Fact, Fit, Fitter, Prediction, catalogue
 from ._simulate import simulate
 
-__all__ = ["Estimate", "Fit", "Fitter", "Prediction", "catalogue", "simulate"]
+__all__ = ["Estimate", "Fact", "Fit", "Fitter", "Prediction", "catalogue", "simulate"]

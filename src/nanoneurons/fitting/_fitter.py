@@ -13,7 +13,7 @@ from nanoneurons.core.registry import Folder
 from nanoneurons.devices import MemoryDevice
 from nanoneurons.measurements import Measurements
 
-__all__ = ["Estimate", "Fit", "Fitter", "Prediction", "Progress", "Scale", "catalogue"]
+__all__ = ["Estimate", "Fact", "Fit", "Fitter", "Prediction", "Progress", "Scale", "catalogue"]
 
 catalogue = Folder("nanoneurons.fitting", "fitted device", "Fitter")
 
@@ -42,6 +42,26 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """Something the data tell that is no parameter of the device; shown beside it, used by nothing.
+
+    Attributes:
+        name: short words, such as ``drift exponent, level 2``.
+        value: SI unit.
+        low, high: 95 % interval, NaN where there is none.
+        unit: of all three, ``1`` where there is none.
+        doc: what it means and how it was found, one sentence.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    doc: str
+
+
+@dataclass(frozen=True)
 class Fit:
     """A device fitted to measurements.
 
@@ -57,6 +77,7 @@ class Fit:
         log_likelihood: of the data at the estimates, natural logarithm, marginal over the devices' own constants.
         effects: the devices' own constants by name, each ``(devices,)``, NaN for a device without data.
         dead: devices that no pulse moves, ``(devices,)``; they make the share of stuck devices and nothing else.
+        facts: what else the data tell; no parameter of the device takes it.
         outliers: readings that the fit set aside, bool of the readings' shape, or None; counted and shown.
         private: what the fitter's `predict` needs; nobody else reads it.
     """
@@ -73,6 +94,7 @@ class Fit:
     effects: Mapping[str, np.ndarray] = field(default_factory=dict)
     dead: np.ndarray | None = None
     outliers: np.ndarray | None = None
+    facts: tuple[Fact, ...] = ()
     private: Any = None
 
     def estimate(self, name: str) -> Estimate:
