@@ -6,22 +6,27 @@ HfOxWeakReset``); `get` resolves the names used on the command line and in studi
 
 from __future__ import annotations
 
-from ._catalogue import catalogue, get, presets, stimulus
+from ._catalogue import catalogue, get, load_file, presets, stimulus
 from ._contract import ContractError, contract
 from ._device import Device, State
+from ._file import DeviceFile, Provenance, Uncertainty
 from ._kinds import MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 __all__ = [
     "ContractError",
     "Device",
+    "DeviceFile",
     "MemoryDevice",
     "NeuronDevice",
     "OscillatorDevice",
+    "Provenance",
     "ResonatorDevice",
     "State",
+    "Uncertainty",
     "catalogue",
     "contract",
     "get",
+    "load_file",
     "presets",
     "stimulus",
 ]

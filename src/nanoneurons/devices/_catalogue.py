@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
-from nanoneurons.core.errors import DataError, ParameterError, RefusedError, UnknownNameError, nearest
+from nanoneurons.core.errors import RefusedError, UnknownNameError, nearest
 from nanoneurons.core.registry import Folder
 
+from . import _file_reading
 from ._device import Device
+from ._file import DeviceFile
 
-__all__ = ["catalogue", "get", "presets", "stimulus"]
+__all__ = ["catalogue", "get", "load_file", "presets", "stimulus"]
 
 catalogue = Folder("nanoneurons.devices", "device", "Device")
 
@@ -35,15 +37,16 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
 def get(spec: str, **changes: Any) -> Device:
     """Build the device that `spec` names: ``name``, ``name:preset`` or the path of a ``.toml`` file.
 
-    A device file has ``device = "name"`` and a table ``[parameters]`` in SI units.
+    A device file has ``device = "name"`` and a table ``[parameters]``; `load_file` gives what else it says.
 
     Raises:
-        UnknownNameError: no such device or preset; the nearest name is suggested.
+        UnknownNameError: no such device, preset or parameter; the nearest name is suggested.
         DataError: the file is missing or is not a device file.
-        ParameterError: a value is out of its range.
+        ParameterError: a value has a wrong unit or is out of its range.
     """
     if spec.endswith(".toml"):
-        return _from_file(Path(spec), changes)
+        device = load_file(spec).device
+        return device.replace(**changes) if changes else device
     name, _, preset = spec.partition(":")
     if ":" in spec and name not in catalogue:
         catalogue.module(name)
@@ -67,6 +70,17 @@ def get(spec: str, **changes: Any) -> Device:
     for key in values:
         cls.parameter(key)
     return cls(**values)
+
+
+def load_file(path: str | Path) -> DeviceFile:
+    """Read a device file with all it says: intervals, errors and their correlation, reasons, origin.
+
+    Raises:
+        DataError: the file is missing, is not TOML, or has a table of the wrong shape.
+        ParameterError: a value with a wrong unit or out of range, or an interval that does not fit its value.
+        UnknownNameError: no such device, parameter or key.
+    """
+    return _file_reading.load(path, get)
 
 
 def stimulus(spec: str, dt: float) -> torch.Tensor:
@@ -96,18 +110,3 @@ def stimulus(spec: str, dt: float) -> torch.Tensor:
         slope = (last[0] - first) / (end - start) if last else 0.0
         total += (first * within + 0.5 * slope * within.square()).diff() / dt
     return total
-
-
-def _from_file(path: Path, changes: dict[str, Any]) -> Device:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"device file {path} does not exist; check the path") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"device file {path} cannot be read: {error}") from error
-    if not isinstance(content.get("device"), str):
-        raise DataError(f'device file {path} must say which family it is: device = "pulsed"')
-    parameters = content.get("parameters", {})
-    if not isinstance(parameters, dict):
-        raise ParameterError(f"device file {path}: [parameters] must be a table of values in SI units")
-    return get(content["device"], **{**parameters, **changes})

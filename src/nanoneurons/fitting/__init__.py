@@ -2,5 +2,6 @@
 
 from ._fitter import Estimate, Fact, Fit, Fitter, Prediction, catalogue
 from ._simulate import simulate
+from ._written import device_file
 
-__all__ = ["Estimate", "Fact", "Fit", "Fitter", "Prediction", "catalogue", "simulate"]
+__all__ = ["Estimate", "Fact", "Fit", "Fitter", "Prediction", "catalogue", "device_file", "simulate"]

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nanoneurons.core.errors import NanoneuronsError, ParameterError, StudyError, nearest
+from nanoneurons.core import toml as _toml
+from nanoneurons.core.errors import NanoneuronsError, StudyError, nearest
 from nanoneurons.core.files import write_atomic
 
 from .setup import Setup, setup_of
@@ -149,10 +150,10 @@ def toml(values: dict[str, Any]) -> str:
     for name, value in values.items():
         if isinstance(value, dict):
             if value:
-                rows = "".join(f"{_toml_key(key)} = {_toml(item)}\n" for key, item in value.items())
+                rows = "".join(f"{_toml.key(key)} = {_toml.value(item)}\n" for key, item in value.items())
                 tables.append(f"\n[{name}]\n{rows}")
         elif value is not None:
-            top.append(f"{name} = {_toml(value)}\n")
+            top.append(f"{name} = {_toml.value(value)}\n")
     return "".join([*top, *tables])
 
 
@@ -198,18 +199,3 @@ def _one_line(error: ValidationError) -> str:
         return f'the study needs a key {where!r}, for example device = "hfox-weak-reset"'
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"key {where!r} of the study: {message}, not {first['input']!r}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int | float):
-        return repr(value)
-    raise ParameterError(f"{value!r} cannot be written to a study; use text or numbers")
-
-
-def _toml_key(key: str) -> str:
-    plain = all(c.isascii() and (c.isalnum() or c in "-_") for c in key) and key
-    return key if plain else _toml(key)
