@@ -43,6 +43,10 @@ _LRS = "low-resistance law 6988 +- 382 ohm after a strong SET: authors' program 
 _CHOSEN = "chosen so that 1T1R errs at 7.2e-5, the best of 17 measured programming conditions"
 _SHARE = "device-to-device part set to a quarter of the variance; the split was not found in a source"
 _AGE = "error rates rise after 1e6 to 1e8 cycles (Bocquet et al., IEDM 2018); form and size chosen"
+_RESISTANCES = (
+    "resistance_low", "resistance_high", "low_spread_device", "high_spread_device", "low_spread_cycle",
+    "high_spread_cycle",
+)  # fmt: skip
 _ENERGY = "V I t with 2 V, 100 uA, 100 ns"
 
 
@@ -82,6 +86,9 @@ class HfOxBinary(MemoryDevice):
     drive_effect: ClassVar[int] = 1
     graded: ClassVar[bool] = False
     default_rule: ClassVar[str] = "straight-through"
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "levels": (*_RESISTANCES, "read_noise", "stuck_share", "stuck_low"),
+    }
 
     resistance_low: float = param(
         6988.0, "ohm", doc="median of the low-resistance state", source=_LRS, low=1.0, high=1e12

@@ -1,0 +1,308 @@
+r"""Scatter between devices, between programmings and between reads, told apart by restricted maximum likelihood.
+
+.. math::
+    y_{g d c r} = \mu_g + a_{g d} + b_{g d c} + e_{g d c r}, \qquad
+    a \sim N(0, \sigma_{d,g}^2), \quad b \sim N(0, \sigma_{c,g}^2), \quad e \sim N(0, \sigma_r^2)
+
+for a group *g* (a level), a device *d*, a programming *c* and a read *r*; any numbers of each, readings may be missing.
+A part that the data cannot separate goes into the next finer one that they can: one programming per device puts the
+devices' scatter into that of programming. Intervals of standard deviations are those of the profile of the restricted
+likelihood, which may begin at 0; those of the means take Student's t with Satterthwaite's degrees of freedom.
+
+Source: Searle, Casella and McCulloch, Variance Components (1992); Satterthwaite, Biometrics Bull. 2:110 (1946).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from nanoneurons.core.errors import DataError
+
+__all__ = ["Components", "Runs", "components"]
+
+_QUANTILE = float(stats.chi2.ppf(0.95, 1))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the likelihood needs of the runs: their means, numbers of reads and squares within.
+
+    Attributes:
+        group, device: of each run, ``(runs,)``; groups count from 0.
+        mean, count, within: mean of the reads, their number, sum of squares about the mean.
+    """
+
+    group: np.ndarray
+    device: np.ndarray
+    mean: np.ndarray
+    count: np.ndarray
+    within: np.ndarray
+
+    @classmethod
+    def of(cls, reading: np.ndarray, group: np.ndarray, device: np.ndarray) -> Runs:
+        """Runs with a reading, from ``(runs, reads)`` with NaN for missing ones."""
+        seen = np.isfinite(reading)
+        count = seen.sum(1)
+        filled = np.where(seen, reading, 0.0)
+        mean = filled.sum(1) / np.maximum(count, 1)
+        within = (np.where(seen, reading - mean[:, None], 0.0) ** 2).sum(1)
+        kept = count > 0
+        return cls(group[kept], device[kept], mean[kept], count[kept], within[kept])
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return int(self.group.max()) + 1 if len(self.group) else 0
+
+
+@dataclass(frozen=True)
+class Components:
+    """Means and standard deviations, each with its 95 % interval ``(value, low, high)``.
+
+    Attributes:
+        mean: ``(groups, 3)``.
+        device, cycle: ``(groups, 3)``; low and high are NaN where the data do not separate the part, value 0 then.
+        read: ``(3,)``, low and high NaN where it was given.
+        names: what the rows of `covariance` are: ``mean 0``, ``device 0``, ``cycle 0``, ..., ``read``.
+        covariance: of the errors of means and of standard deviations, as estimated by the curvature.
+        freedom: Satterthwaite's degrees of freedom of the means, ``(groups,)``.
+        log_likelihood: restricted, at the estimates.
+    """
+
+    mean: np.ndarray
+    device: np.ndarray
+    cycle: np.ndarray
+    read: np.ndarray
+    names: tuple[str, ...]
+    covariance: np.ndarray
+    freedom: np.ndarray
+    log_likelihood: float
+
+    def device_effects(self, runs: Runs, devices: int) -> tuple[np.ndarray, np.ndarray]:
+        """Expected own part of each device and its posterior variance, both ``(groups, devices)``."""
+        effect, variance = np.zeros((2, len(self.mean), devices))
+        for g in range(len(self.mean)):
+            v_device, v_cycle, v_read = self.device[g, 0] ** 2, self.cycle[g, 0] ** 2, self.read[0] ** 2
+            ours = runs.group == g
+            weight = 1 / np.maximum(v_cycle + v_read / runs.count[ours], 1e-300)
+            total = np.bincount(runs.device[ours], weight, devices)
+            lean = np.bincount(runs.device[ours], weight * (runs.mean[ours] - self.mean[g, 0]), devices)
+            effect[g] = v_device * lean / (1 + v_device * total)
+            variance[g] = v_device / (1 + v_device * total)
+        return effect, variance
+
+
+class _Likelihood:
+    """-2 log restricted likelihood of standard deviations, and what follows from it.
+
+    `theta` holds standard deviations relative to the scatter of their group, so that all are of order 1.
+    """
+
+    def __init__(self, runs: Runs, read: float | None, shared: bool) -> None:
+        self.runs, groups = runs, runs.groups
+        self.scale = np.empty(groups)
+        self.parts: list[tuple[str, int]] = []  # (part, group) of each entry of theta
+        repeats = bool((runs.count > 1).any())
+        self.read = 0.0 if read is None else read
+        self.groups, first = [], True
+        for g in range(groups):
+            ours = runs.group == g
+            if not ours.any():
+                raise DataError(f"level {g + 1} has no reading that can be used")
+            local = np.unique(runs.device[ours], return_inverse=True)[1]
+            self.groups.append((local, runs.mean[ours], runs.count[ours], int(local.max()) + 1))
+            spread = float(runs.mean[ours].std())
+            inner = np.sqrt(runs.within.sum() / max((runs.count - 1).sum(), 1)) if repeats else self.read
+            self.scale[g] = max(spread, inner, 1e-12 * float(np.abs(runs.mean[ours]).max()), 1e-300)
+            several, again = local.max() > 0, len(local) > local.max() + 1
+            if several and again:
+                self.parts.append(("device", g))
+            # without repeated reads, a run's scatter is that of programming and of the given read noise together
+            if len(local) > 1 and (first or not shared):
+                self.parts.append(("cycle", g))
+                first = False
+        if repeats and read is None:
+            self.parts.append(("read", 0))
+        self.shared = shared
+        self.read_scale = float(np.sqrt(runs.within.sum() / max((runs.count - 1).sum(), 1))) or float(self.scale.min())
+
+    def unit(self, k: int) -> float:
+        """What theta[k] = 1 stands for."""
+        part, g = self.parts[k]
+        return self.read_scale if part == "read" else float(self.scale.max() if self.shared else self.scale[g])
+
+    def sds(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Standard deviations ``device`` and ``cycle`` of each group and of reads."""
+        device, cycle, read = np.zeros(len(self.scale)), np.zeros(len(self.scale)), self.read
+        for k, (part, g) in enumerate(self.parts):
+            value = theta[k] * self.unit(k)
+            if part == "read":
+                read = value
+            elif part == "device":
+                device[g] = value
+            elif self.shared:
+                cycle[:] = value
+            else:
+                cycle[g] = value
+        return device, cycle, read
+
+    def means(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """-2 log likelihood, best means and their variances."""
+        device, cycle, read = self.sds(theta)
+        runs, total = self.runs, 0.0
+        mean, variance = np.empty((2, len(self.scale)))
+        v_read = max(read**2, (1e-9 * self.scale.min()) ** 2)
+        spare = (runs.count - 1).sum()
+        if spare:
+            total += spare * np.log(v_read) + runs.within.sum() / v_read
+        for g, (local, m, n, devices) in enumerate(self.groups):
+            v = cycle[g] ** 2 + v_read / n
+            w = 1 / v
+            sum_w = np.bincount(local, w, devices)
+            centre = np.bincount(local, w * m, devices) / sum_w
+            u = device[g] ** 2 + 1 / sum_w
+            weight = 1 / u
+            mean[g] = (weight * centre).sum() / weight.sum()
+            variance[g] = 1 / weight.sum()
+            total += np.log(v).sum() + np.log(1 + device[g] ** 2 * sum_w).sum() + np.log(weight.sum())
+            total += (w * (m - centre[local]) ** 2).sum() + (weight * (centre - mean[g]) ** 2).sum()
+        return total, mean, variance
+
+    def __call__(self, theta: np.ndarray) -> float:
+        return self.means(theta)[0]
+
+
+def _minimise(function, start: np.ndarray) -> tuple[np.ndarray, float]:
+    if not len(start):
+        return start, function(start)
+    best = None
+    for first in (start, np.full(len(start), 0.5)):
+        found = optimize.minimize(function, first, method="L-BFGS-B", bounds=[(0.0, 100.0)] * len(start))
+        if best is None or found.fun < best.fun - 1e-9:
+            best = found
+    assert best is not None
+    return best.x, float(best.fun)
+
+
+def components(runs: Runs, read: float | None = None, shared: bool = False) -> Components:
+    """Means and standard deviations of grouped runs.
+
+    Args:
+        read: standard deviation from read to read where it is known from elsewhere; needed (else 0) if no run was read
+            twice.
+        shared: whether all groups have the same scatter from programming to programming.
+
+    Raises:
+        DataError: a group without a reading.
+    """
+    like = _Likelihood(runs, read, shared)
+    count, groups = len(like.parts), runs.groups
+    theta, best = _minimise(like, np.full(count, 0.8))
+    device, cycle, sd_read = like.sds(theta)
+    _, mean, variance = like.means(theta)
+
+    empty = np.full((groups, 3), np.nan)
+    found = {"device": empty.copy(), "cycle": empty.copy()}
+    found["device"][:, 0], found["cycle"][:, 0] = device, cycle
+    read_row = np.array([sd_read, np.nan, np.nan])
+    for k, (part, g) in enumerate(like.parts):
+        low, high = _profile(like, theta, best, k)
+        if part == "read":
+            read_row[1:] = low, high
+        elif part == "cycle" and shared:
+            found["cycle"][:, 1:] = low, high
+        else:
+            found[part][g, 1:] = low, high
+
+    curvature = _hessian(like, theta) / 2
+    inside = theta > 1e-3  # a standard deviation at 0 has no curvature to go by
+    covariance = np.zeros((count, count))
+    if inside.any():
+        covariance[np.ix_(inside, inside)] = np.linalg.pinv(curvature[np.ix_(inside, inside)], hermitian=True)
+    freedom = _freedom(like, theta, covariance, variance)
+    half = stats.t.ppf(0.975, np.maximum(freedom, 1e-3)) * np.sqrt(variance)
+    units = np.array([like.unit(k) for k in range(count)])
+    full = np.zeros((groups + count, groups + count))
+    full[:groups, :groups] = np.diag(variance)
+    full[groups:, groups:] = covariance * np.outer(units, units)
+    names = tuple(f"mean {g}" for g in range(groups)) + tuple(
+        part if part == "read" else f"{part} {g}" for part, g in like.parts
+    )
+    return Components(
+        np.stack([mean, mean - half, mean + half], 1), found["device"], found["cycle"], read_row, names, full, freedom,
+        -0.5 * best,
+    )  # fmt: skip
+
+
+def _profile(like: _Likelihood, theta: np.ndarray, best: float, k: int) -> tuple[float, float]:
+    """Interval of one standard deviation: where -2 log profile likelihood has risen by the quantile."""
+    others = np.delete(np.arange(len(theta)), k)
+    warm = theta[others]
+
+    def rise(value: float) -> float:
+        nonlocal warm
+        if value == theta[k]:
+            return -_QUANTILE
+
+        def inner(rest: np.ndarray) -> float:
+            whole = np.empty(len(theta))
+            whole[k], whole[others] = value, rest
+            return like(whole)
+
+        if not len(others):
+            return inner(others) - best - _QUANTILE
+        start = min((theta[others], warm), key=inner)
+        found = optimize.minimize(inner, np.maximum(start, 1e-2), method="L-BFGS-B", bounds=[(0.0, 100.0)] * len(warm))
+        warm = found.x
+        return min(float(found.fun), inner(start)) - best - _QUANTILE
+
+    centre, low = float(theta[k]), 0.0
+    if centre > 1e-6 and rise(1e-6) > 0:
+        low = _root(rise, 1e-6, centre)
+    top = max(centre, 0.05)
+    for _ in range(60):
+        top *= 1.5
+        if rise(top) > 0:
+            top = _root(rise, centre, top)
+            break
+    return low * like.unit(k), top * like.unit(k)
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    found: Any = optimize.brentq(function, low, high, xtol=1e-5 * high)
+    return float(found)
+
+
+def _hessian(function, x: np.ndarray) -> np.ndarray:
+    n = len(x)
+    step = 1e-3 * np.maximum(x, 0.05)
+    found = np.empty((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            corners = []
+            for si, sj in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                at = x.copy()
+                at[i] += si * step[i]
+                at[j] += sj * step[j]
+                corners.append(function(np.abs(at)))
+            found[i, j] = found[j, i] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * step[i] * step[j])
+    return found
+
+
+def _freedom(like: _Likelihood, theta: np.ndarray, covariance: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Satterthwaite: 2 C^2 / var(C) for the variance C of each mean."""
+    slope = np.zeros((len(variance), len(theta)))
+    for k in range(len(theta)):
+        step = 1e-3 * max(theta[k], 0.05)
+        up, down = theta.copy(), theta.copy()
+        up[k] += step
+        down[k] = abs(down[k] - step)
+        slope[:, k] = (like.means(up)[2] - like.means(down)[2]) / max(up[k] - down[k], 1e-300)
+    spread = np.einsum("gi,ij,gj->g", slope, covariance, slope)
+    most = np.array([len(m) - 1 for _, m, _, _ in like.groups], dtype=float)
+    return np.minimum(2 * variance**2 / np.maximum(spread, 1e-300), np.maximum(most, 1e-3))
