@@ -11,11 +11,11 @@ import dataclasses
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from .errors import ParameterError, UnknownNameError, nearest
 
-__all__ = ["Imperfection", "Parameter", "Parameterized", "param"]
+__all__ = ["Contents", "Imperfection", "Parameter", "Parameterized", "contents", "param"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,19 @@ def param(
     return dataclasses.field(default=default, metadata={"parameter": declaration})
 
 
+class Contents(Protocol):
+    """Data that a model carries besides its parameters, such as a table: compared and hashed by value."""
+
+    def digest(self) -> str:
+        """Checksum of the data; equal for equal data."""
+        ...
+
+
+def contents(default: Contents, *, doc: str, source: str) -> Any:
+    """Declare a dataclass field for data that are no single number, such as measured tables."""
+    return dataclasses.field(default=default, metadata={"contents": {"doc": doc, "source": source}})
+
+
 @dataclass(frozen=True)
 class Parameterized:
     """Base of every frozen dataclass of declared parameters; checks each value on construction."""
@@ -150,6 +163,10 @@ class Parameterized:
             raise UnknownNameError(f"{cls.__name__} has no parameter {name!r}{nearest(name, declared)}")
         return declared[name]
 
+    def contents(self) -> dict[str, Contents]:
+        """Data declared by `contents`, by name of their field."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if "contents" in f.metadata}
+
     def imperfections(self) -> tuple[Imperfection, ...]:
         """Imperfections this instance really has (some parameter differs from its ideal value)."""
         groups: dict[str, list[Parameter]] = {}
@@ -164,8 +181,10 @@ class Parameterized:
 
     def replace(self, **changes: Any) -> Self:
         """Copy with some parameters changed; names and ranges are checked."""
+        carried = self.contents()
         for name in changes:
-            self.parameter(name)
+            if name not in carried:
+                self.parameter(name)
         return dataclasses.replace(self, **changes)
 
     def scaled(self, imperfection: str, factor: float) -> Self:
@@ -201,5 +220,6 @@ class Parameterized:
         )
 
     def values(self) -> dict[str, Any]:
-        """Parameter values by name, in SI units."""
-        return {p.name: getattr(self, p.name) for p in self.parameters()}
+        """Parameter values by name, in SI units; contents by their checksum."""
+        held = {p.name: getattr(self, p.name) for p in self.parameters()}
+        return {**held, **{name: data.digest() for name, data in self.contents().items()}}

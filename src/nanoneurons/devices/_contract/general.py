@@ -40,10 +40,15 @@ def has_defaults(device: Device) -> None:
 
 
 def parameters_are_declared(device: Device) -> None:
-    """Every field is a parameter with unit, meaning, source and range."""
-    declared = {p.name: p for p in device.parameters()}
+    """Every field is a parameter with unit, meaning, source and range, or declared contents with meaning and source."""
+    declared, carried = {p.name: p for p in device.parameters()}, device.contents()
     for field in dataclasses.fields(device):
-        require(field.name in declared, device, f"field {field.name!r} must be made by param(...)")
+        known = field.name in declared or field.name in carried
+        require(known, device, f"field {field.name!r} must be made by param(...) or contents(...)")
+        if field.name in carried:
+            about = field.metadata["contents"]
+            require(bool(about["doc"] and about["source"]), device, f"{field.name} needs a meaning and a source")
+            require(carried[field.name].digest() == device.values()[field.name], device, "contents must be in values()")
     for p in declared.values():
         require(bool(p.unit and p.doc and p.source), device, f"{p.name} needs a unit, a meaning and a source")
         ranged = p.choices is not None or (p.low is not None and p.high is not None)
