@@ -20,7 +20,9 @@ def test_device(spec, capsys):
     found = json.loads(shown(capsys, "devices", spec, "--json"))
     device = devices.get(spec)
     assert found["name"] == spec
-    assert {p["name"]: p["value"] for p in found["parameters"]} == device.values()
+    shown_values = {p["name"]: p["value"] for p in found["parameters"]}
+    assert shown_values == {name: v for name, v in device.values().items() if name not in device.contents()}
+    assert found["tables"] == device.tables()
     for p in found["parameters"]:
         declared = device.parameter(p["name"])
         assert (p["unit"], p["low"], p["high"], p["imperfection"]) == (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nanoneurons import circuits, devices
 from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.random import generator_for
+from nanoneurons.devices import DeviceFile
 from nanoneurons.devices import _table_steps as steps
 from nanoneurons.devices._table_law import StepQuantiles, soft_bounded
 from nanoneurons.devices.table import Table
@@ -171,13 +172,25 @@ def test_tables_are_data_of_the_device():
     assert device.replace(law=soft_bounded()).law == Table().law
 
 
-def test_a_changed_table_changes_the_key_of_a_study(monkeypatch):
-    study = Study(device="table")
-    before = study.key()
-    field = Table.__dataclass_fields__["law"]
-    monkeypatch.setattr(Table.__init__, "__defaults__", (soft_bounded(slope=0.5), *Table.__init__.__defaults__[1:]))
-    assert field.name == "law" and Table().law == soft_bounded(slope=0.5)
-    assert study.key() != before
+def test_a_device_file_holds_the_tables_exactly_and_a_changed_table_changes_the_key_of_a_study(tmp_path):
+    device = Table.from_tables(SMALL, read_noise=0.1 / 3, zero_conductance=1e-6)
+    file = DeviceFile("table", device).write(tmp_path / "mine.toml")
+    text = file.read_text(encoding="utf-8")
+    assert devices.get(str(file)) == device and "    [0.1, 0.2, 0.6],\n" in text
+    before = Study(device=str(file)).key()
+    file.write_text(text.replace("[0.1, 0.2, 0.6]", "[0.1, 0.2, 0.6000001]"), encoding="utf-8")
+    assert devices.get(str(file)) != device and Study(device=str(file)).key() != before
+    assert Study(device="table").key() != before
+
+
+def test_a_hand_written_file_needs_tables_only_and_a_mistake_in_it_is_named(tmp_path):
+    file = tmp_path / "mine.toml"
+    rows = "".join(f"{name} = {values}\n" for name, values in SMALL.items())
+    file.write_text(f'device = "table"\n[tables]\n{rows}', encoding="utf-8")
+    assert devices.get(str(file)) == Table.from_tables(SMALL)
+    file.write_text(file.read_text(encoding="utf-8").replace("0.2, 0.6]", "0.2, 0.1]"), encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"mine.toml: tables: up, row 1 \(level 0\) falls"):
+        devices.get(str(file))
 
 
 @given(st.integers(2, 12), st.integers(0, 2**32))

@@ -60,6 +60,7 @@ def device_in_list(spec: str) -> dict[str, Any]:
         **_resonance(made),
         "imperfections": [i.name for i in made.imperfections()],
         "parameters": _parameters(made, about),
+        "tables": dict(made.tables()),
         "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
         "prices": _prices(made.prices()),
         "source": about.get("source", ""),

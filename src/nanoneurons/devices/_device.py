@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
 from nanoneurons.core.energy import Price
+from nanoneurons.core.errors import ParameterError
 from nanoneurons.core.parameter import Parameterized
 
 __all__ = ["Device", "State"]
@@ -59,6 +60,14 @@ class Device(Parameterized, ABC):
     @abstractmethod
     def prices(self) -> Mapping[str, Price]:
         """Energy per event (``read``, ``write``, ...), each with source and technology node."""
+
+    def tables(self) -> Mapping[str, list[Any]]:
+        """Numbers or rows of numbers that the device carries besides its parameters, as a device file holds them."""
+        return {}
+
+    def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Self:
+        """Copy with other tables and changed parameters."""
+        raise ParameterError(f"{type(self).__name__} has no tables")
 
     def example_drive(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, float]:
         """A drive of `shape`, in `drive_unit`, and a time in s that the device takes in use; for contract tests.

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from nanoneurons.core.random import draw_key, normal
 
 from ._device import Device
 
-__all__ = ["DeviceFile", "Provenance", "Uncertainty", "table_names"]
+__all__ = ["DeviceFile", "Provenance", "Uncertainty"]
 
 _NORMAL_95 = 1.959963984540054
 _TRIES = 100  # draws of a device before its intervals are called impossible
@@ -213,11 +213,6 @@ class DeviceFile:
         return "\n".join([_HEAD, *_blocks(self)])
 
 
-def table_names(device: Device | type[Device]) -> tuple[str, ...]:
-    """Fields of a device that are no declared parameters: numbers in tables, which a file keeps under ``[tables]``."""
-    return tuple(f.name for f in dataclasses.fields(device) if f.init and "parameter" not in f.metadata)
-
-
 def _blocks(file: DeviceFile) -> Iterator[str]:
     yield f"device = {toml.value(file.name)}\n"
     if file.notes:
@@ -241,8 +236,8 @@ def _blocks(file: DeviceFile) -> Iterator[str]:
     for source in file.origin:
         content = {k: v for k, v in dataclasses.asdict(source).items() if v or k in ("rows", "used")}
         yield from _table("origin", content, "[[origin]]" if len(file.origin) > 1 else "[origin]")
-    tables = {name: _plain(getattr(device, name)) for name in table_names(device)}
-    yield from _table("tables", {name: rows for name, rows in tables.items() if rows is not None})
+    if tables := device.tables():
+        yield "[tables]\n" + "".join(f"{toml.key(name)} = {_rows(rows)}\n" for name, rows in tables.items())
 
 
 def _table(name: str, content: Mapping[str, Any], head: str = "") -> Iterator[str]:
@@ -258,8 +253,11 @@ def _text(value: Any, declared: Parameter) -> str:
     return toml.value(f"{value!r} {declared.unit}")
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
+def _rows(rows: Sequence[Any]) -> str:
+    """A table as a file says it: one row a line."""
+    if not isinstance(rows[0], list):
+        return toml.value(rows)
+    return "[\n" + "".join(f"    {toml.value(row)},\n" for row in rows) + "]"
 
 
 def _naming(source: Provenance, known: Mapping[str, Uncertainty]) -> Provenance:

@@ -18,7 +18,7 @@ from nanoneurons.core.parameter import Parameter
 from nanoneurons.core.units import quantity
 
 from ._device import Device
-from ._file import DeviceFile, Provenance, Uncertainty, table_names
+from ._file import DeviceFile, Provenance, Uncertainty
 
 __all__ = ["load"]
 
@@ -133,25 +133,11 @@ def _value(given: Any, device: Device, name: str, where: str) -> Any:
 
 
 def _built(base: Device, values: dict[str, Any], tables: dict[str, Any]) -> Device:
-    if tables and not table_names(base):
+    if not tables:
+        return replace(base, **values)
+    if not base.tables():
         raise DataError(f"[tables]: {type(base).__name__} has none; delete them")
-    _known(tables, table_names(base), "table", "[tables] ")
-    for name, rows in tables.items():
-        if not _is_numeric(rows):
-            raise DataError(f"[tables] {name} must hold numbers, in rows of equal length")
-    return replace(base, **values, **{name: _tuples(rows) for name, rows in tables.items()})
-
-
-def _is_numeric(rows: Any) -> bool:
-    try:
-        torch.tensor(rows, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return False
-    return isinstance(rows, list)
-
-
-def _tuples(rows: Any) -> Any:
-    return tuple(_tuples(row) for row in rows) if isinstance(rows, list) else float(rows)
+    return base.with_tables(tables, **values)
 
 
 def _reasons(given: dict[str, Any], device: Device, where: str) -> dict[str, str]:

@@ -131,16 +131,18 @@ class Table(MemoryDevice):
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any], **parameters: Any) -> Self:
-        """Build from the tables of a device file: ``levels``, ``probabilities``, ``up`` and ``down``.
+        """Build from the tables of a device file; see `with_tables`."""
+        return cls().with_tables(tables, **parameters)
 
-        Tables without `step_up` or `step_down` hold the steps themselves, in units of `unit_conductance`.
+    def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Self:
+        """Copy with other tables: ``levels``, ``probabilities``, ``up`` and ``down``, as a device file holds them.
+
+        Tables that come without `step_up` or `step_down` hold the steps themselves, in units of `unit_conductance`.
 
         Raises:
             ParameterError: numbers that are no quantiles, named with their row, or a parameter out of its range.
         """
-        for name in parameters:
-            cls.parameter(name)
-        return cls(law=StepQuantiles.of(tables), **{"step_up": 1.0, "step_down": 1.0, **parameters})
+        return self.replace(law=StepQuantiles.of(tables), **{"step_up": 1.0, "step_down": 1.0, **changes})
 
     def tables(self) -> dict[str, list[Any]]:
         """The tables as nested lists, exact, as a device file holds them."""
