@@ -27,7 +27,9 @@ def value(given: Any) -> str:
     if isinstance(given, str):
         text = given.encode("utf-8", "backslashreplace").decode()  # names of files may hold what is no text
         return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(given, int | float):
+    if isinstance(given, float):
+        return repr(float(given))  # numpy's float64 is a float that shows itself otherwise
+    if isinstance(given, int):
         return repr(given)
     if isinstance(given, list | tuple):
         return f"[{', '.join(value(item) for item in given)}]"  # type: ignore[reportUnknownVariableType]

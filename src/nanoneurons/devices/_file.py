@@ -250,7 +250,7 @@ def _text(value: Any, declared: Parameter) -> str:
     """A value as a file says it: with its unit, unless it has none."""
     if isinstance(value, str) or declared.unit == "1" or not math.isfinite(value):
         return toml.value(value)
-    return toml.value(f"{value!r} {declared.unit}")
+    return toml.value(f"{toml.value(value)} {declared.unit}")
 
 
 def _rows(rows: Sequence[Any]) -> str:
