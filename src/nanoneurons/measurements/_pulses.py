@@ -1,0 +1,178 @@
+"""Readings after pulses: runs in order, the pulses between readings, and their direction."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from nanoneurons.core.errors import DataError
+
+from ._direction import turning_points
+from ._long import Long, pad, reading_columns, stack
+from ._numbering import Steps, steps_of
+from ._quantities import Quantities
+from ._records import Pulses
+from ._roles import Roles
+
+__all__ = ["build_pulses", "pulses_of"]
+
+
+def build_pulses(roles: Roles, quantities: Quantities) -> Pulses:
+    """Pulses from a table.
+
+    Raises:
+        DataError: names row and column.
+    """
+    _one_of_each(roles)
+    if not roles.table.header and not roles.said:
+        _by_content(roles, quantities)
+    columns, quantity = reading_columns(roles, "pulses")
+    long = stack(roles, quantities, columns, quantity)
+    return pulses_of(long, quantities.notes)
+
+
+def _one_of_each(roles: Roles) -> None:
+    for role in ("pulse", "applied", "direction", "amplitude", "run", "cycle", "time"):
+        found = roles.found.get(role, [])
+        if len(found) > 1:
+            names = ", ".join(repr(c.name) for c in found)
+            raise DataError(
+                f"{roles.table.file}: {names} all look like the {role}; say which, "
+                f'for example --columns "{role}={found[0].name}"'
+            )
+
+
+def _by_content(roles: Roles, quantities: Quantities) -> None:
+    """A table without header: an index in front is the pulse number; a rising and a falling column are up and down."""
+    columns = [c for c in roles.unknown if c.numeric]
+    if len(columns) > 1:
+        first = columns[0].values
+        if np.isfinite(first).all() and (first == np.round(first)).all() and len(first) > 1:
+            step = np.diff(first)
+            if (step > 0).all() or ((step >= 0).mean() > 0.9 and first.min() in (0, 1)):
+                roles.found["pulse"] = [columns[0]]
+                roles.unknown = [c for c in roles.unknown if c is not columns[0]]
+                quantities.notes.append(f"no header: {columns[0].name} counts, so it was taken as the pulse number")
+                columns = columns[1:]
+    if len(columns) == 2:
+        trends = [trend(c.values) for c in columns]
+        if trends[0] * trends[1] < 0:
+            up, down = columns if trends[0] > 0 else columns[::-1]
+            roles.found["up"], roles.found["down"] = [up], [down]
+            roles.unknown = [c for c in roles.unknown if c not in (up, down)]
+            quantities.notes.append(
+                f"no header: {up.name} rises, so it was taken as up, and {down.name} falls, as down"
+            )
+            return
+    if len(columns) > 1:
+        quantities.notes.append(f"no header: each of the {len(columns)} columns was taken as one device")
+
+
+def trend(values: np.ndarray) -> int:
+    """+1 where readings rise on the whole, -1 where they fall, 0 where neither is clear."""
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return 0
+    part = max(1, len(known) // 5)
+    change = known[-part:].mean() - known[:part].mean()
+    noise = np.std(np.diff(known)) / np.sqrt(part) if len(known) > 4 else 0.0
+    return int(np.sign(change)) if abs(change) > 2 * noise else 0
+
+
+def pulses_of(long: Long, notes: list[str]) -> Pulses:
+    """Pulses from readings in a list.
+
+    Raises:
+        DataError: pulse numbers that repeat or jump back; a single reading; readings that never change.
+    """
+    if len(long) < 2:
+        long.table.refuse(0, long.columns[0], "the only reading; pulses need at least two")
+    refuse_constant(long)
+    steps = steps_of(long, notes)
+    long = steps.long
+    applied = _directed(steps, notes)
+    applied[steps.starts] = 0
+    sorted_run = steps.run
+    first = np.flatnonzero(steps.starts)
+    amplitude = long.more.get("amplitude")
+    return Pulses(
+        device=long.device[first],
+        devices=long.names,
+        unit=long.unit,  # type: ignore[arg-type]
+        reading=pad(sorted_run, long.reading),
+        pulses=pad(sorted_run, applied, 0),
+        cycle=steps.cycle[first],
+        amplitude=None if amplitude is None else pad(sorted_run, amplitude),
+    )
+
+
+def refuse_constant(long: Long) -> None:
+    """Refuse readings that are missing or never change."""
+    known = np.flatnonzero(np.isfinite(long.reading))
+    if not len(known):
+        long.table.refuse(0, long.columns[0], "no reading in the whole file; check units and separators")
+    value = long.reading[known[0]]
+    if len(known) == 1:
+        long.refuse(int(known[0]), None, "the only reading of the file; there is nothing to learn from it")
+    if (long.reading[known] == value).all():
+        unit = "" if long.unit == "1" else " S"
+        long.refuse(
+            int(known[-1]),
+            None,
+            f"all {len(known):,} readings are {value:.6g}{unit}; nothing can be learned from a constant, "
+            "check the column",
+        )
+
+
+def _directed(steps: Steps, notes: list[str]) -> np.ndarray:
+    """Signed pulses before each reading."""
+    long = steps.long
+    if steps.signed:
+        return steps.count
+    direction = long.more.get("direction")
+    if direction is not None:
+        return steps.count * direction
+    amplitude = long.more.get("amplitude")
+    if amplitude is not None and np.nanmin(amplitude) < 0 < np.nanmax(amplitude):
+        sign = np.sign(np.nan_to_num(amplitude)).astype(np.int64)
+        change = np.r_[0.0, np.diff(long.reading)] * np.where(steps.starts, 0, 1)
+        ups, downs = np.nanmean(change[sign > 0]), np.nanmean(change[sign < 0])
+        flipped = ups < 0 < downs
+        word = "negative" if flipped else "positive"
+        notes.append(f"direction from the sign of the amplitude: {word} pulses raise the conductance")
+        return steps.count * (-sign if flipped else sign)
+    return steps.count * _from_trend(steps, notes)
+
+
+def _from_trend(steps: Steps, notes: list[str]) -> np.ndarray:
+    """Directions inferred from how the readings move, the same for runs of one length."""
+    long = steps.long
+    begins = np.flatnonzero(steps.starts)
+    ends = np.r_[begins[1:], len(long)]
+    lengths = ends - begins
+    direction = np.zeros(len(long), dtype=np.int64)
+    said: list[str] = []
+    for length in np.unique(lengths):
+        group = begins[lengths == length]
+        table = long.reading[group[:, None] + np.arange(length)]
+        scale = np.nanmax(np.abs(table), axis=1, keepdims=True) if np.isfinite(table).any() else 1.0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            known = np.isfinite(table)
+            mean = np.where(known, table / scale, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known.any(axis=0), mean, np.nan)
+        turns = turning_points(mean)
+        bounds = [0, *(t + 1 for t in turns), int(length)]
+        signs = np.zeros(int(length), dtype=np.int64)
+        for a, b in itertools.pairwise(bounds):
+            piece = mean[max(0, a - 1) : b]
+            signs[a:b] = trend(piece) or (1 if np.nansum(np.diff(piece)) >= 0 else -1)
+        direction[group[:, None] + np.arange(length)] = signs
+        words = ["up" if signs[a] > 0 else "down" for a in bounds[:-1]]
+        said.append(
+            f"{', '.join(words)}"
+            + (f" (turning after reading {', '.join(str(t + 1) for t in turns)})" if turns else "")
+        )
+    shown = "; ".join(dict.fromkeys(said[:4]))
+    notes.append(f"no direction in the file: inferred from how the readings move: {shown}")
+    return direction

@@ -1,0 +1,240 @@
+"""What each column of a table stands for: stated by the user, or guessed from its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nanoneurons.core.errors import DataError, nearest
+
+from ._table import Column, Table
+from ._units import split_name
+
+__all__ = ["ROLES", "Roles", "roles_of", "stated"]
+
+ROLES = {
+    "device": "which device",
+    "cycle": "which cycle",
+    "run": "which unbroken run",
+    "pulse": "pulse number",
+    "applied": "signed pulses applied before the reading",
+    "direction": "direction of the pulses",
+    "amplitude": "voltage of the pulses",
+    "read": "which read",
+    "level": "which level",
+    "target": "conductance aimed at",
+    "time": "time",
+    "conductance": "conductance",
+    "resistance": "resistance",
+    "current": "current",
+    "voltage": "voltage",
+    "read_voltage": "voltage of the reads",
+    "spread": "standard deviation of the reading",
+    "up": "readings while pulses raise the conductance",
+    "down": "readings while pulses lower the conductance",
+}
+MANY = ("device", "cycle", "conductance", "resistance", "current", "up", "down", "level")
+# Whole names first, then single words of a name, in this order: "target conductance" is a target.
+_WHOLE = {
+    "applied": ("applied", "applied pulses", "pulses applied", "signed pulses"),
+    "read": ("read", "reads", "read number", "read no", "read index", "reading", "reading number"),
+    "run": ("run",),
+    "pulse": ("n", "no", "nr", "pulse", "pulses", "count", "number", "step", "index", "npulse", "npulses", "pulse#"),
+    "time": ("t", "time", "elapsed", "timestamp"),
+    "conductance": ("g", "gd", "w", "g mean", "mean g"),
+    "resistance": ("r", "rd"),
+    "current": ("i", "id", "imeas", "iread"),
+    "voltage": ("v", "u", "vd", "vmeas"),
+    "read_voltage": ("vread", "v read", "read v", "read voltage", "voltage read", "vr"),
+    "amplitude": ("vpulse", "v pulse", "vp", "pulse v", "vset", "vreset", "vprog", "v prog", "vamp", "pulse height"),
+    "device": ("row", "col", "column", "x", "y", "wl", "bl"),
+}
+_WORDS = {
+    "spread": ("sd", "std", "sigma", "stdev", "stddev", "deviation", "spread", "err", "error", "sem"),
+    "target": ("target", "goal", "aim", "wanted", "requested"),
+    "amplitude": ("amplitude", "amp", "ampl", "height"),
+    "direction": ("direction", "dir", "polarity", "sign", "operation", "op"),
+    "up": ("up", "ltp", "set", "potentiation", "pot", "increase", "increasing", "rising", "potentiate"),
+    "down": ("down", "ltd", "reset", "depression", "dep", "decrease", "decreasing", "falling", "depress"),
+    "conductance": ("conductance", "cond", "g", "weight", "weights", "siemens"),
+    "resistance": ("resistance", "res", "r"),
+    "current": ("current", "curr", "i"),
+    "time": ("time", "elapsed"),
+    "voltage": ("voltage", "volt", "bias", "v"),
+    "cycle": ("cycle", "cycles", "cyc", "loop", "repetition", "rep", "trial", "sweep", "iteration"),
+    "pulse": ("pulse", "pulses", "pulsenumber", "npulse"),
+    "level": ("level", "lvl", "state", "bin"),
+    "device": ("device", "dev", "cell", "sample", "memristor", "dut", "synapse", "chip", "die"),
+}
+_QUANTITIES = (
+    "conductance",
+    "resistance",
+    "current",
+    "voltage",
+    "read_voltage",
+    "amplitude",
+    "time",
+    "target",
+    "spread",
+)
+
+
+@dataclass
+class Roles:
+    """Columns by role; `unknown` are the columns nobody could place."""
+
+    table: Table
+    found: dict[str, list[Column]] = field(default_factory=dict)
+    unknown: list[Column] = field(default_factory=list)
+    said: frozenset[str] = frozenset()
+    rows_are: str | None = None
+    wide: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def one(self, role: str) -> Column | None:
+        """The only column of a role, or None."""
+        columns = self.found.get(role, [])
+        return columns[0] if len(columns) == 1 else None
+
+    def has(self, *roles: str) -> bool:
+        """Whether every one of these roles has a column."""
+        return all(self.found.get(role) for role in roles)
+
+    def shown(self) -> dict[str, str]:
+        """What each column was taken for."""
+        named = {c.name: ROLES[role] for role, columns in self.found.items() for c in columns}
+        return {c.name: named.get(c.name, "not used") for c in self.table.columns}
+
+
+def stated(columns: str | Mapping[str, str] | None) -> dict[str, str] | str:
+    """``"conductance=G_mean,pulse=N"`` as a dictionary; text without ``=`` is the name of an array.
+
+    Raises:
+        DataError: a role that does not exist; names the nearest.
+    """
+    if columns is None:
+        return {}
+    if isinstance(columns, str):
+        if "=" not in columns:
+            return columns.strip()
+        parts = re.split(r",(?=\s*\w+\s*=)", columns)
+        pairs = [part.split("=", 1) for part in parts]
+        columns = {name.strip(): value.strip() for name, value in (p if len(p) == 2 else (p[0], "") for p in pairs)}
+    for role in columns:
+        if role not in ROLES:
+            raise DataError(
+                f"columns: {role!r} is not something a column can be{nearest(role, ROLES)}; "
+                f'choose from {", ".join(ROLES)}, for example --columns "conductance=G,pulse=N"'
+            )
+    return dict(columns)
+
+
+def roles_of(table: Table, columns: Mapping[str, str]) -> Roles:
+    """Give every column its role: what the user says, else what its name says.
+
+    Raises:
+        DataError: the user names a column that the file does not have, or one for two roles.
+    """
+    roles = Roles(table, said=frozenset(columns))
+    taken: list[Column] = []
+    for role, names in columns.items():
+        if role in ("cycle", "device") and names == "rows":
+            roles.rows_are = role
+            continue
+        for name in _names(table, names):
+            column = _find(table, name, role)
+            if any(column is c for c in taken):
+                raise DataError(f"columns: {column.name!r} is given two roles; give it one")
+            taken.append(column)
+            roles.found.setdefault(role, []).append(column)
+    for column in table.columns:
+        if any(column is c for c in taken):
+            continue
+        role = guess(column) if table.header else None
+        if role is None or role in columns or (roles.found.get(role) and role not in MANY):
+            roles.unknown.append(column)
+        else:
+            roles.found.setdefault(role, []).append(column)
+    return roles
+
+
+def _names(table: Table, names: str) -> list[str]:
+    """``G1+G2`` or ``2-9`` as single columns; a name that holds a plus itself is taken whole."""
+    if any(c.name == names for c in table.columns):
+        return [names]
+    found = re.fullmatch(r"(\d+)-(\d+)", names)
+    if found:
+        return [str(k) for k in range(int(found[1]), int(found[2]) + 1)]
+    return [n.strip() for n in names.split("+")]
+
+
+def _find(table: Table, name: str, role: str) -> Column:
+    for same in (lambda c: c.name == name, lambda c: c.name.lower() == name.lower(), lambda c: _bare(c) == name):
+        found = [c for c in table.columns if same(c)]
+        if found:
+            return found[0]
+    if name.isdigit() and 1 <= int(name) <= len(table.columns):
+        return table.columns[int(name) - 1]
+    close = nearest(name, [c.name for c in table.columns])
+    raise DataError(f"columns: {table.file} has no column {name!r} for {role}{close}; it has {table.shown()}")
+
+
+def _bare(column: Column) -> str:
+    return split_name(column.name)[0]
+
+
+def guess(column: Column) -> str | None:
+    """The role that a column's name suggests, or None."""
+    name, unit = split_name(column.name)
+    if not name and unit:
+        name = {"s": "t"}.get(unit, "")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # pulseNumber, deviceId
+    plain = re.sub(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", plain)
+    plain = re.sub(r"[^\w#]+|_+", " ", plain).strip()
+    if plain == "T":
+        return "time" if unit or column.unit else None  # a temperature otherwise
+    lowered = plain.lower()
+    squeezed = lowered.replace("# ", "").replace(" #", "")
+    words = [w for w in re.split(r"[\s#]+", lowered) if w]
+    for role, whole in _WHOLE.items():
+        if lowered in whole or squeezed in whole:
+            return role
+    stem = " ".join(w for w in words if not w.isdigit())
+    if stem != lowered:
+        for role, whole in _WHOLE.items():
+            if stem in whole and role in MANY:
+                return role
+    if "read" in words and {"voltage", "v", "bias"} & set(words):
+        return "read_voltage"
+    if {"pulse", "set", "reset", "write", "prog", "programming"} & set(words) and {"voltage", "v"} & set(words):
+        return "amplitude"
+    if {"number", "no", "index", "count", "id", "nr"} & set(words):
+        for role in ("pulse", "cycle", "device", "level", "read"):
+            if role in words or f"{role}s" in words or (role == "device" and {"cell", "dev"} & set(words)):
+                return role
+    for role, known in _WORDS.items():
+        if set(known) & set(words):
+            return role
+    for quantity in _QUANTITIES:  # I_A, G_uS
+        bare, found = split_name(column.name, quantity)
+        if found and bare != column.name and bare.lower() in _WHOLE.get(quantity, ()):
+            return quantity
+    return _by_content(column, words)
+
+
+def _by_content(column: Column, words: list[str]) -> str | None:
+    """A column of directions under another name, such as ``type``."""
+    from ._direction import is_direction
+
+    if column.labels is not None and {"type", "mode", "kind", "pulse"} & set(words) and is_direction(column):
+        return "direction"
+    return None
+
+
+def whole(column: Column) -> bool:
+    """Whether all numbers of a column are whole."""
+    values = column.values[np.isfinite(column.values)]
+    return column.numeric and bool(len(values)) and bool((values == np.round(values)).all())
