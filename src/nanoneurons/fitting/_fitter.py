@@ -78,6 +78,8 @@ class Fit:
         effects: the devices' own constants by name, each ``(devices,)``, NaN for a device without data.
         dead: devices that no pulse moves, ``(devices,)``; they make the share of stuck devices and nothing else.
         facts: what else the data tell; no parameter of the device takes it.
+        scale: of readings without unit: offset and slope, reading = offset + slope x conductance in S; None for
+            readings in S. Simulated devices are compared with measured ones through it.
         outliers: readings that the fit set aside, bool of the readings' shape, or None; counted and shown.
         private: what the fitter's `predict` needs; nobody else reads it.
     """
@@ -95,6 +97,7 @@ class Fit:
     dead: np.ndarray | None = None
     outliers: np.ndarray | None = None
     facts: tuple[Fact, ...] = ()
+    scale: tuple[float, float] | None = None
     private: Any = None
 
     def estimate(self, name: str) -> Estimate:
