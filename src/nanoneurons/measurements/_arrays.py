@@ -19,17 +19,19 @@ from ._table import Column, Table
 
 __all__ = ["read_arrays"]
 
-_WORDS: dict[str, dict[str, int]] = {
-    "pulses": dict.fromkeys(("pulse", "pulses"), 1)
-    | dict.fromkeys(("response", "ramp", "up", "down"), 2)
-    | dict.fromkeys(("ltp", "ltd", "potentiation", "depression"), 3)
-    | dict.fromkeys(("conductance", "g", "resistance", "weight", "weights"), 3),
-    "levels": dict.fromkeys(("hist", "histogram", "level", "levels"), 3)
-    | dict.fromkeys(("state", "states", "conductance", "target"), 2),
-    "retention": {"retention": 4, "drift": 4, "relaxation": 3},
-    "noise": {"noise": 4, "rtn": 4, "fluctuation": 3, "reads": 3, "retention": 1},
-    "iv": {"iv": 4, "sweep": 3, "sweeps": 3, "hysteresis": 3},
+# How much a word in the name of an array speaks for a kind.
+_SCORES = {
+    "pulses": {
+        3: "ltp ltd potentiation depression conductance g resistance weight weights",
+        2: "response ramp up down",
+        1: "pulse pulses",
+    },
+    "levels": {3: "hist histogram level levels", 2: "state states conductance target"},
+    "retention": {4: "retention drift", 3: "relaxation"},
+    "noise": {4: "noise rtn", 3: "fluctuation reads", 1: "retention"},
+    "iv": {4: "iv", 3: "sweep sweeps hysteresis"},
 }
+_WORDS = {kind: {w: n for n, words in known.items() for w in words.split()} for kind, known in _SCORES.items()}
 _OTHER = frozenset(["mac", "map", "itheory", "iexp", "image", "kernel", "accuracy", "label", "labels"])
 _POLARITY = re.compile(r"positive|negative|reset|set|forward|backward|pos|neg", re.IGNORECASE)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
 from nanoneurons.core.errors import DataError
 
+from ._cells import number_with_unit
 from ._direction import signs
 from ._quantities import Quantities
 from ._roles import Roles, whole
 from ._table import Column, Table
-from ._units import split_name
+from ._units import base_of, split_name
 
 __all__ = ["Long", "pad", "ranks", "reading_columns", "stack"]
 
@@ -68,7 +70,7 @@ class Long:
                 return self.run
         return group
 
-    def refuse(self, index: int, column: Column | None, reason: str) -> None:
+    def refuse(self, index: int, column: Column | None, reason: str) -> NoReturn:
         """Raise an error at the row behind a reading; `column` None is the reading's own."""
         self.table.refuse(int(self.row[index]), column or self.columns[self.column[index]], reason)
 
@@ -82,29 +84,35 @@ def reading_columns(roles: Roles, kind: str) -> tuple[list[Column], str]:
     for quantity in ("conductance", "resistance", "current"):
         if roles.found.get(quantity):
             return roles.found[quantity], quantity
-    for role in ("up", "down"):
-        if roles.found.get(role):
-            columns = [*roles.found.get("up", []), *roles.found.get("down", [])]
-            units = {split_name(c.name)[1] for c in columns} | {c.unit for c in columns}
-            return columns, "resistance" if any(
-                u and u.lower().endswith(("ohm", "ω", "ohms")) for u in units
-            ) else "conductance"
-    wide = _named_wide(roles, kind)
-    if wide:
-        return wide, "conductance"
-    numeric = [c for c in roles.unknown if c.numeric]
+    columns = [*roles.found.get("up", []), *roles.found.get("down", [])] or _named_wide(roles, kind)
+    if columns:
+        return columns, _quantity(columns)
+    numeric = [c for c in roles.unknown if c.numeric or _with_units(c)]
     several = bool(roles.found.get("pulse")) or not roles.table.header or kind in ("pulses", "levels", "noise")
     if len(numeric) == 1 or (numeric and several):
-        roles.unknown = [c for c in roles.unknown if c not in numeric]
+        roles.unknown = [c for c in roles.unknown if not any(c is n for n in numeric)]
         if roles.table.header:
             named = ", ".join(repr(c.name) for c in numeric[:6]) + ", ..." * (len(numeric) > 6)
-            roles.notes.append(f"no column is named as a reading: {named} taken for the conductance")
-        return numeric, "conductance"
+            roles.notes.append(f"no column is named as a reading: {named} taken for the {_quantity(numeric)}")
+        return numeric, _quantity(numeric)
     example = numeric[0].name if numeric else roles.table.columns[-1].name
     raise DataError(
         f"{roles.table.file}: none of the columns {roles.table.shown()} says that it is a reading; "
         f'say it, for example --columns "conductance={example}"'
     )
+
+
+def _quantity(columns: list[Column]) -> str:
+    """What columns without a name for it hold, by the unit in their header."""
+    bases = {
+        base_of(c.unit or split_name(c.name, "resistance")[1] or split_name(c.name, "current")[1]) for c in columns
+    }
+    return "resistance" if "ohm" in bases else "current" if "A" in bases else "conductance"
+
+
+def _with_units(column: Column) -> bool:
+    """Whether cells are numbers with units."""
+    return column.labels is not None and all(number_with_unit(label, ".") for label in column.labels[:20])
 
 
 def _named_wide(roles: Roles, kind: str) -> list[Column]:
@@ -213,6 +221,8 @@ def _wide(roles: Roles, columns: list[Column]) -> tuple[np.ndarray | None, np.nd
                 f"{roles.table.file}: {len(up)} columns go up and {len(down)} go down; "
                 "give as many of both with --columns"
             )
+        if devices > 1:
+            roles.notes.append(f"{devices} columns go each way: each pair was taken as one device")
         return direction, of_column, tuple(str(k + 1) for k in range(devices))
     return None, np.arange(len(columns)), tuple(split_name(c.name)[0] for c in columns)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from nanoneurons.core.errors import DataError
 
-from ._direction import turning_points
 from ._long import Long, pad, reading_columns, stack
 from ._numbering import Steps, steps_of
 from ._quantities import Quantities
+from ._ramps import from_trend, trend
 from ._records import Pulses
 from ._roles import Roles
 
@@ -28,6 +26,10 @@ def build_pulses(roles: Roles, quantities: Quantities) -> Pulses:
     if not roles.table.header and not roles.said:
         _by_content(roles, quantities)
     columns, quantity = reading_columns(roles, "pulses")
+    free = quantity != "current" or "read_voltage" in quantities.units
+    if free and roles.has("voltage") and not roles.has("amplitude"):
+        roles.found["amplitude"] = roles.found.pop("voltage")
+        quantities.notes.append(f"column {roles.found['amplitude'][0].name!r} taken for the voltage of the pulses")
     long = stack(roles, quantities, columns, quantity)
     return pulses_of(long, quantities.notes)
 
@@ -69,17 +71,6 @@ def _by_content(roles: Roles, quantities: Quantities) -> None:
         quantities.notes.append(f"no header: each of the {len(columns)} columns was taken as one device")
 
 
-def trend(values: np.ndarray) -> int:
-    """+1 where readings rise on the whole, -1 where they fall, 0 where neither is clear."""
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        return 0
-    part = max(1, len(known) // 5)
-    change = known[-part:].mean() - known[:part].mean()
-    noise = np.std(np.diff(known)) / np.sqrt(part) if len(known) > 4 else 0.0
-    return int(np.sign(change)) if abs(change) > 2 * noise else 0
-
-
 def pulses_of(long: Long, notes: list[str]) -> Pulses:
     """Pulses from readings in a list.
 
@@ -91,7 +82,7 @@ def pulses_of(long: Long, notes: list[str]) -> Pulses:
     refuse_constant(long)
     steps = steps_of(long, notes)
     long = steps.long
-    applied = _directed(steps, notes)
+    applied = _directed(steps, notes).astype(np.int64)
     applied[steps.starts] = 0
     sorted_run = steps.run
     first = np.flatnonzero(steps.starts)
@@ -142,37 +133,4 @@ def _directed(steps: Steps, notes: list[str]) -> np.ndarray:
         word = "negative" if flipped else "positive"
         notes.append(f"direction from the sign of the amplitude: {word} pulses raise the conductance")
         return steps.count * (-sign if flipped else sign)
-    return steps.count * _from_trend(steps, notes)
-
-
-def _from_trend(steps: Steps, notes: list[str]) -> np.ndarray:
-    """Directions inferred from how the readings move, the same for runs of one length."""
-    long = steps.long
-    begins = np.flatnonzero(steps.starts)
-    ends = np.r_[begins[1:], len(long)]
-    lengths = ends - begins
-    direction = np.zeros(len(long), dtype=np.int64)
-    said: list[str] = []
-    for length in np.unique(lengths):
-        group = begins[lengths == length]
-        table = long.reading[group[:, None] + np.arange(length)]
-        scale = np.nanmax(np.abs(table), axis=1, keepdims=True) if np.isfinite(table).any() else 1.0
-        with np.errstate(invalid="ignore", divide="ignore"):
-            known = np.isfinite(table)
-            mean = np.where(known, table / scale, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known.any(axis=0), mean, np.nan)
-        turns = turning_points(mean)
-        bounds = [0, *(t + 1 for t in turns), int(length)]
-        signs = np.zeros(int(length), dtype=np.int64)
-        for a, b in itertools.pairwise(bounds):
-            piece = mean[max(0, a - 1) : b]
-            signs[a:b] = trend(piece) or (1 if np.nansum(np.diff(piece)) >= 0 else -1)
-        direction[group[:, None] + np.arange(length)] = signs
-        words = ["up" if signs[a] > 0 else "down" for a in bounds[:-1]]
-        said.append(
-            f"{', '.join(words)}"
-            + (f" (turning after reading {', '.join(str(t + 1) for t in turns)})" if turns else "")
-        )
-    shown = "; ".join(dict.fromkeys(said[:4]))
-    notes.append(f"no direction in the file: inferred from how the readings move: {shown}")
-    return direction
+    return steps.count * from_trend(long, steps.starts, notes)

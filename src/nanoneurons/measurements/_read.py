@@ -20,7 +20,7 @@ from ._roles import Roles, roles_of, stated
 from ._states import build_levels, build_noise, build_retention
 from ._sweeps import build_iv
 from ._table import Table
-from ._text import Progress, read_table
+from ._text import Progress, finite, read_table
 
 __all__ = ["read"]
 
@@ -71,7 +71,7 @@ def read(
         found = read_arrays(raw, path.name, kind, wanted if isinstance(wanted, str) else "")
         if isinstance(found, StepTables):
             return replace(found, origin=replace(found.origin, sha256=checksum))
-        picked, table = found
+        picked, table = found[0], finite(found[1])
     else:
         if isinstance(wanted, str):
             raise DataError(
@@ -109,22 +109,25 @@ def _guessed(roles: Roles) -> str:
         DataError: several are possible, or none; names the choices.
     """
     table = roles.table
-    reading = roles.has("conductance") or roles.has("resistance") or roles.has("current")
+    reading = any(roles.has(role) for role in ("conductance", "resistance", "current"))
     pulsed = any(roles.has(role) for role in ("pulse", "applied", "direction", "up", "down", "amplitude"))
     levelled = roles.has("level") or roles.has("target")
+    timed = roles.has("time")
     choices: list[str] = []
-    if roles.has("voltage", "current") and not pulsed and not levelled and not roles.has("conductance"):
-        choices = ["iv"] if not roles.has("time") else ["iv", "retention", "noise"]
-        if _moves(roles):
-            choices = ["iv"]
-    elif pulsed and not levelled and not (roles.has("time") and not roles.has("pulse")):
-        choices = ["pulses"]
-    elif levelled and not pulsed and not roles.has("time"):
+    if roles.has("voltage", "current") and not (roles.has("conductance") or roles.has("resistance")) and _moves(roles):
+        counted = roles.one("pulse")
+        named = counted is not None and "pulse" in counted.name.lower()
+        choices = ["iv", "pulses"] if named or (pulsed and counted is None) else ["iv"]
+    elif pulsed and not levelled:
+        only_counts = roles.has("pulse") and not any(roles.has(r) for r in ("applied", "direction", "up", "down"))
+        series = timed and only_counts and not roles.has("amplitude")
+        choices = ["retention", "noise", "pulses"] if series else ["pulses"]
+    elif levelled and not pulsed and not timed:
         choices = ["levels"]
-    elif roles.has("time") and reading:
+    elif timed and reading:
         choices = ["retention"] if levelled or roles.has("spread") or _widening(roles) else ["retention", "noise"]
     elif levelled:
-        choices = ["levels", "retention" if roles.has("time") else "pulses"]
+        choices = ["levels", "retention" if timed else "pulses"]
     elif not table.header and len(roles.unknown) == 2:
         return _headerless(roles)
     if len(choices) == 1:
@@ -153,7 +156,7 @@ def _widening(roles: Roles) -> bool:
 
 
 def _headerless(roles: Roles) -> str:
-    from ._pulses import trend
+    from ._ramps import trend
 
     table: Table = roles.table
     a, b = roles.unknown[0].values, roles.unknown[1].values

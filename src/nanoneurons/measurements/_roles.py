@@ -11,7 +11,7 @@ import numpy as np
 from nanoneurons.core.errors import DataError, nearest
 
 from ._table import Column, Table
-from ._units import split_name
+from ._units import BASES, split_name
 
 __all__ = ["ROLES", "Roles", "roles_of", "stated"]
 
@@ -38,6 +38,8 @@ ROLES = {
 }
 MANY = ("device", "cycle", "conductance", "resistance", "current", "up", "down", "level")
 # Whole names first, then single words of a name, in this order: "target conductance" is a target.
+_PLACES = ("row", "col", "column", "x", "y", "wl", "bl")  # these name a device only where they are whole numbers
+_NOT_COUNTS = frozenset(["width", "duration", "length", "energy", "interval", "delay", "period", "time", "shape"])
 _WHOLE = {
     "applied": ("applied", "applied pulses", "pulses applied", "signed pulses"),
     "read": ("read", "reads", "read number", "read no", "read index", "reading", "reading number"),
@@ -50,7 +52,7 @@ _WHOLE = {
     "voltage": ("v", "u", "vd", "vmeas"),
     "read_voltage": ("vread", "v read", "read v", "read voltage", "voltage read", "vr"),
     "amplitude": ("vpulse", "v pulse", "vp", "pulse v", "vset", "vreset", "vprog", "v prog", "vamp", "pulse height"),
-    "device": ("row", "col", "column", "x", "y", "wl", "bl"),
+    "device": _PLACES,
 }
 _WORDS = {
     "spread": ("sd", "std", "sigma", "stdev", "stddev", "deviation", "spread", "err", "error", "sem"),
@@ -66,20 +68,9 @@ _WORDS = {
     "voltage": ("voltage", "volt", "bias", "v"),
     "cycle": ("cycle", "cycles", "cyc", "loop", "repetition", "rep", "trial", "sweep", "iteration"),
     "pulse": ("pulse", "pulses", "pulsenumber", "npulse"),
-    "level": ("level", "lvl", "state", "bin"),
+    "level": ("level", "lvl", "state", "bin", "lrs", "hrs"),
     "device": ("device", "dev", "cell", "sample", "memristor", "dut", "synapse", "chip", "die"),
 }
-_QUANTITIES = (
-    "conductance",
-    "resistance",
-    "current",
-    "voltage",
-    "read_voltage",
-    "amplitude",
-    "time",
-    "target",
-    "spread",
-)
 
 
 @dataclass
@@ -153,7 +144,7 @@ def roles_of(table: Table, columns: Mapping[str, str]) -> Roles:
     for column in table.columns:
         if any(column is c for c in taken):
             continue
-        role = guess(column) if table.header else None
+        role = guess(column) if table.header and not re.fullmatch(r"column \d+", column.name) else None
         if role is None or role in columns or (roles.found.get(role) and role not in MANY):
             roles.unknown.append(column)
         else:
@@ -189,40 +180,48 @@ def _bare(column: Column) -> str:
 def guess(column: Column) -> str | None:
     """The role that a column's name suggests, or None."""
     name, unit = split_name(column.name)
-    if not name and unit:
-        name = {"s": "t"}.get(unit, "")
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # pulseNumber, deviceId
     plain = re.sub(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", plain)
     plain = re.sub(r"[^\w#]+|_+", " ", plain).strip()
     if plain == "T":
         return "time" if unit or column.unit else None  # a temperature otherwise
     lowered = plain.lower()
-    squeezed = lowered.replace("# ", "").replace(" #", "")
     words = [w for w in re.split(r"[\s#]+", lowered) if w]
-    for role, whole in _WHOLE.items():
-        if lowered in whole or squeezed in whole:
-            return role
-    stem = " ".join(w for w in words if not w.isdigit())
-    if stem != lowered:
-        for role, whole in _WHOLE.items():
-            if stem in whole and role in MANY:
-                return role
-    if "read" in words and {"voltage", "v", "bias"} & set(words):
-        return "read_voltage"
-    if {"pulse", "set", "reset", "write", "prog", "programming"} & set(words) and {"voltage", "v"} & set(words):
-        return "amplitude"
-    if {"number", "no", "index", "count", "id", "nr"} & set(words):
-        for role in ("pulse", "cycle", "device", "level", "read"):
-            if role in words or f"{role}s" in words or (role == "device" and {"cell", "dev"} & set(words)):
-                return role
-    for role, known in _WORDS.items():
-        if set(known) & set(words):
-            return role
-    for quantity in _QUANTITIES:  # I_A, G_uS
+    role = _whole_name(lowered, words) or _by_words(set(words))
+    if role == "device" and lowered in _PLACES and not whole(column):
+        return None
+    if role is not None:
+        return role
+    for quantity in BASES:  # I_A, G_uS
         bare, found = split_name(column.name, quantity)
         if found and bare != column.name and bare.lower() in _WHOLE.get(quantity, ()):
             return quantity
     return _by_content(column, words)
+
+
+def _whole_name(lowered: str, words: list[str]) -> str | None:
+    """Role of a name as a whole, numbers at its end aside."""
+    stem = " ".join(w for w in words if not w.isdigit())
+    for text, roles in ((lowered, _WHOLE), (" ".join(words), _WHOLE), (stem, {r: _WHOLE.get(r, ()) for r in MANY})):
+        for role, names in roles.items():
+            if text in names:
+                return role
+    return None
+
+
+def _by_words(words: set[str]) -> str | None:
+    """Role of a name by the words in it."""
+    if "read" in words and words & {"voltage", "v", "bias"}:
+        return "read_voltage"
+    if words & {"pulse", "set", "reset", "write", "prog", "programming"} and words & {"voltage", "v"}:
+        return "amplitude"
+    if words & {"number", "no", "index", "count", "id", "nr"}:
+        for role in ("pulse", "cycle", "device", "level", "read"):
+            if words & {role, f"{role}s"} or (role == "device" and words & {"cell", "dev"}):
+                return role
+    if "pulse" in words and words & _NOT_COUNTS:
+        return None
+    return next((role for role, known in _WORDS.items() if words & set(known)), None)
 
 
 def _by_content(column: Column, words: list[str]) -> str | None:

@@ -117,6 +117,17 @@ def _times(long: Long, run: np.ndarray, notes: list[str]) -> tuple[np.ndarray, b
     return (np.arange(len(run)) - np.repeat(starts, lengths)).astype(np.float64), False
 
 
+def _after_programming(long: Long, first: np.ndarray, time: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Times of runs that follow each other on one clock, counted from the first reading of each."""
+    last = np.r_[first[1:], len(time)] - 1
+    order = np.lexsort((time[first], long.device[first]))
+    same = np.diff(long.device[first][order]) == 0
+    if not same.any() or (time[first][order][1:] <= time[last][order][:-1])[same].any():
+        return time
+    notes.append("the runs of a device follow each other on one clock: times counted from the first reading of each")
+    return time - np.repeat(time[first], last - first + 1)
+
+
 def _ordered(roles: Roles, long: Long) -> Long:
     if "time" not in long.more:
         return long
@@ -127,9 +138,12 @@ def _ordered(roles: Roles, long: Long) -> Long:
 
 
 def _indexed(roles: Roles, quantities: Quantities) -> None:
-    """A pulse number or index in a series is the index of the reading; a time without unit that counts is one, too."""
+    """A running number counts the readings, unless a unit of time is stated for it."""
     for role in ("pulse", "read"):
-        if roles.found.pop(role, None):
+        found = roles.found.pop(role, None)
+        if found and "time" in quantities.units and not roles.has("time"):
+            roles.found["time"] = found
+        elif found:
             quantities.notes.append("a running number stands for the time: readings are counted, not timed")
 
 
@@ -143,6 +157,7 @@ def build_retention(roles: Roles, quantities: Quantities) -> Retention:
     long.level = level
     long, run, first = _sorted_runs(long)
     time, timed = _times(long, run, quantities.notes)
+    time = _after_programming(long, first, time, quantities.notes)
     spread = long.more.get("spread")
     return Retention(
         device=long.device[first],

@@ -13,7 +13,7 @@ from ._cells import commented, is_missing, is_number, split, to_number
 from ._dialect import Dialect, dialect_of
 from ._table import Column, Table
 
-__all__ = ["Progress", "read_table"]
+__all__ = ["Progress", "finite", "read_table"]
 
 Progress = Callable[[float, str], None]
 _BLOCK = 100_000
@@ -27,7 +27,7 @@ def read_table(text: str, file: str, progress: Progress | None = None) -> Table:
     Raises:
         DataError: no table in it, or a cell that cannot be read; names row and column, counted from 1.
     """
-    lines = text.split("\n")
+    lines = text.rstrip("\n").split("\n")
     dialect = dialect_of(lines, file)
     notes = []
     if dialect.skipped:
@@ -59,11 +59,14 @@ def read_table(text: str, file: str, progress: Progress | None = None) -> Table:
         columns.append(column)
     first = dialect.first + 1
     table = Table(file, tuple(columns), first, kept, bool(dialect.names), tuple(notes), str(dialect))
-    return _without_empty(_finite(table))
+    return _without_empty(finite(table))
 
 
 def _name(dialect: Dialect, j: int) -> str:
-    return dialect.names[j] if j < len(dialect.names) and dialect.names[j] else f"column {j + 1}"
+    """Header of a column; a name that is there before gets a number."""
+    name = dialect.names[j] if j < len(dialect.names) else ""
+    before = dialect.names[:j].count(name) if name else 0
+    return f"{name} #{before + 1}" if before else name or f"column {j + 1}"
 
 
 def _filled(body: list[str]) -> np.ndarray | None:
@@ -167,7 +170,7 @@ def _refuse(cell: str, row: int, j: int, dialect: Dialect, file: str) -> None:
     raise DataError(f"{where}: {cell!r} is not a number; correct it or leave the cell empty")
 
 
-def _finite(table: Table) -> Table:
+def finite(table: Table) -> Table:
     """Overflow marks of instruments are missing values; infinities are refused."""
     notes = list(table.notes)
     for column in table.columns:

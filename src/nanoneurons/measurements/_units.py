@@ -6,7 +6,7 @@ import re
 
 from nanoneurons.core.errors import DataError
 
-__all__ = ["BASES", "factor", "is_unit", "split_name"]
+__all__ = ["BASES", "base_of", "factor", "is_unit", "split_name"]
 
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 _PREFIX |= {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -66,9 +66,9 @@ def is_unit(text: str) -> bool:
     return text.strip().strip("()[]{}") in _UNITS
 
 
-def base_of(text: str) -> str | None:
-    """SI unit behind a unit, or None where it is unknown."""
-    found = _UNITS.get(text.strip())
+def base_of(text: str | None) -> str | None:
+    """SI unit behind a unit, or None where there is none or it is unknown."""
+    found = _UNITS.get((text or "").strip())
     return found[0] if found else None
 
 
