@@ -35,8 +35,16 @@ def is_number(cell: str, decimal: str) -> bool:
 
 
 def to_number(cell: str, decimal: str) -> float:
-    """The number in a cell; the cell was checked before."""
-    return float(cell.replace(",", ".") if decimal == "," else cell)
+    """The number in a cell.
+
+    Raises:
+        ValueError: not a number with this decimal mark.
+    """
+    if decimal == ",":
+        if "." in cell:
+            raise ValueError(cell)
+        cell = cell.replace(",", ".")
+    return float(cell)
 
 
 def number_with_unit(cell: str, decimal: str) -> tuple[float, str] | None:

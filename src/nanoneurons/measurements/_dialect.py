@@ -75,7 +75,7 @@ def dialect_of(lines: list[str], file: str) -> Dialect:
     if all(words):
         _no_numbers(cells, lines, file)
     first = _first_data(cells, words, decimal)
-    names, units, used = _header(lines, start, cells[first][0], delimiter, words, decimal)
+    names, units, used = _header(lines, start, cells[first][0], delimiter, words, decimal, file)
     if len(names) > width:
         words += [False] * (len(names) - width)
     above = cells[:first]
@@ -91,7 +91,7 @@ def _best(sample: list[tuple[int, str]], delimiters: list[str] | tuple[str, ...]
         for decimal in ".," if delimiter != "," else ".":
             values = [sum(_score(c, decimal, others) for c in row) / max(1, len(row)) for row in rows]
             common, count = Counter(len(row) for row in rows).most_common(1)[0]
-            score = sum(values) / len(rows) * (0.5 + 0.5 * count / len(rows))
+            score = sum(values) / len(rows) * (0.5 + 0.5 * count / len(rows)) * (1 if common > 1 else 0.95)
             scored.append((round(score, 6), min(common, 2), decimal == ".", -preference, delimiter, decimal))
     best = max(scored)
     if best[4] == "," and _comma_is_decimal(sample):
@@ -112,7 +112,7 @@ def _score(cell: str, decimal: str, dirty: set[str]) -> float:
 def _comma_is_decimal(sample: list[tuple[int, str]]) -> bool:
     """One column of decimal commas looks like two columns of whole numbers; a header or leading zeros tell."""
     rows = [line.strip().split(",") for _, line in sample]
-    body = [row for row in rows if all(c.strip().lstrip("+-").isdigit() for c in row)]
+    body = [row for row in rows if all(re.fullmatch(r"\s*[+-]?\d+([eE][+-]?\d+)?\s*", c) for c in row)]
     if not body or any(len(row) != 2 for row in body) or len(body) < 0.5 * len(rows):
         return False
     others = [row for row in rows if row not in body]
@@ -170,7 +170,7 @@ def _first_data(cells: list[tuple[int, list[str]]], words: list[bool], decimal: 
 
 
 def _header(
-    lines: list[str], start: int, first: int, delimiter: str, words: list[bool], decimal: str
+    lines: list[str], start: int, first: int, delimiter: str, words: list[bool], decimal: str, file: str
 ) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """Names, units, and how many lines above the data they take."""
     above = [lines[k] for k in range(start, first) if lines[k].strip(" \t;,|") and not commented(lines[k])]
@@ -181,6 +181,13 @@ def _header(
         return (tuple(fits[0]) if usable else ()), (), 0
     last = _names(above[-1], delimiter, len(words))
     if last is None:
+        few = _trimmed(split(above[-1], delimiter))
+        if delimiter and len(few) > 1 and not any(is_number(c, decimal) for c in few):
+            row = max(k for k in range(start, first) if lines[k] == above[-1]) + 1
+            raise DataError(
+                f"{file}, row {row}: {len(few)} names for {len(words)} columns; name every column"
+                + (", and save with semicolons where commas mark decimals" if delimiter == "," else "")
+            )
         return (), (), 0
     if len(above) > 1 and sum(bool(c) for c in last) and all(not c or is_unit(c) for c in last):
         names = _names(above[-2], delimiter, len(words))
@@ -193,15 +200,15 @@ def _names(line: str, delimiter: str, width: int) -> list[str] | None:
     """Cells of a header line, or None where they do not match the columns."""
     row = [c.strip().strip('"').strip() for c in _trimmed(split(line, delimiter))]
     if delimiter == "" and len(row) != width:
+        if len(row) == width - 1:
+            return ["", *row]  # as R writes it: the first column, of row names, has no header
         for pattern in (r"\s{2,}|\t", r"\s+(?![(\[{])"):
             row = [c.strip() for c in re.split(pattern, line.strip())]
             if len(row) == width:
                 break
         else:
             return None
-    if len(row) < width and not (width - len(row) == 1 and len(row) > 1):
-        return None
-    return row + [""] * (width - len(row))
+    return row if len(row) >= width else None
 
 
 def _no_data_above(above: list[tuple[int, list[str]]], words: list[bool], decimal: str, file: str) -> None:

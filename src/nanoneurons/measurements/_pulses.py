@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from nanoneurons.core.errors import DataError
-
 from ._long import Long, pad, reading_columns, stack
 from ._numbering import Steps, steps_of
 from ._quantities import Quantities
@@ -22,7 +20,6 @@ def build_pulses(roles: Roles, quantities: Quantities) -> Pulses:
     Raises:
         DataError: names row and column.
     """
-    _one_of_each(roles)
     if not roles.table.header and not roles.said:
         _by_content(roles, quantities)
     columns, quantity = reading_columns(roles, "pulses")
@@ -32,17 +29,6 @@ def build_pulses(roles: Roles, quantities: Quantities) -> Pulses:
         quantities.notes.append(f"column {roles.found['amplitude'][0].name!r} taken for the voltage of the pulses")
     long = stack(roles, quantities, columns, quantity)
     return pulses_of(long, quantities.notes)
-
-
-def _one_of_each(roles: Roles) -> None:
-    for role in ("pulse", "applied", "direction", "amplitude", "run", "cycle", "time"):
-        found = roles.found.get(role, [])
-        if len(found) > 1:
-            names = ", ".join(repr(c.name) for c in found)
-            raise DataError(
-                f"{roles.table.file}: {names} all look like the {role}; say which, "
-                f'for example --columns "{role}={found[0].name}"'
-            )
 
 
 def _by_content(roles: Roles, quantities: Quantities) -> None:

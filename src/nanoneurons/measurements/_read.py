@@ -140,16 +140,17 @@ def _guessed(roles: Roles) -> str:
 
 
 def _moves(roles: Roles) -> bool:
-    volts = roles.found["voltage"][0]
-    return volts.numeric and float(np.nanmax(volts.values) - np.nanmin(volts.values)) > 0.2 * float(
-        np.nanmax(np.abs(volts.values))
-    )
+    """Whether the voltage is swept and not the constant one of reads."""
+    volts = roles.one("voltage")
+    if volts is None or not volts.numeric:
+        return False
+    return float(np.nanmax(volts.values) - np.nanmin(volts.values)) > 0.2 * float(np.nanmax(np.abs(volts.values)))
 
 
 def _widening(roles: Roles) -> bool:
     """Whether times are spaced ever wider, as in a retention test."""
-    time = roles.found["time"][0]
-    if not time.numeric:
+    time = roles.one("time")
+    if time is None or not time.numeric:
         return False
     steps = np.diff(np.unique(time.values[np.isfinite(time.values)]))
     return len(steps) > 3 and bool(np.median(steps[-3:]) > 5 * np.median(steps[:3]))

@@ -86,9 +86,22 @@ class Roles:
     notes: list[str] = field(default_factory=list)
 
     def one(self, role: str) -> Column | None:
-        """The only column of a role, or None."""
+        """The column of a role, or None; of several the one that is called exactly so.
+
+        Raises:
+            DataError: several columns could be it; gives the option to write.
+        """
         columns = self.found.get(role, [])
-        return columns[0] if len(columns) == 1 else None
+        if len(columns) > 1:
+            exact = [c for c in columns if split_name(c.name)[0].lower() == role.replace("_", " ")]
+            if len(exact) != 1:
+                names = ", ".join(repr(c.name) for c in columns)
+                raise DataError(
+                    f"{self.table.file}: {names} all look like the {role.replace('_', ' ')}; say which, "
+                    f'for example --columns "{role}={columns[0].name}"'
+                )
+            self.found[role] = columns = exact
+        return columns[0] if columns else None
 
     def has(self, *roles: str) -> bool:
         """Whether every one of these roles has a column."""
@@ -145,7 +158,7 @@ def roles_of(table: Table, columns: Mapping[str, str]) -> Roles:
         if any(column is c for c in taken):
             continue
         role = guess(column) if table.header and not re.fullmatch(r"column \d+", column.name) else None
-        if role is None or role in columns or (roles.found.get(role) and role not in MANY):
+        if role is None or role in columns:
             roles.unknown.append(column)
         else:
             roles.found.setdefault(role, []).append(column)

@@ -34,18 +34,14 @@ def build_iv(roles: Roles, quantities: Quantities) -> IVSweeps:
                 f"{table.file}: none of the columns {table.shown()} says that it is the {role}; "
                 f'say it, for example --columns "voltage={table.columns[0].name},current={table.columns[-1].name}"'
             )
-        if len(roles.found[role]) > 1 and role == "voltage":
-            names = ", ".join(repr(c.name) for c in roles.found[role])
-            raise DataError(
-                f'{table.file}: {names} all look like the {role}; say which, for example --columns "{role}='
-                f'{roles.found[role][0].name}"'
-            )
-    volts, _ = quantities.si(roles.found["voltage"][0], "voltage")
+    voltage = roles.one("voltage")
+    assert voltage is not None
+    volts, _ = quantities.si(voltage, "voltage")
     found = [quantities.si(c, "current") for c in roles.found["current"]]
     if len(table) < 2:
         table.refuse(0, roles.found["current"][0], "the only point; a sweep needs at least two")
     if not np.nanmax(volts) > np.nanmin(volts):
-        table.refuse(len(table) - 1, roles.found["voltage"][0], "the voltage never changes; this is not a sweep")
+        table.refuse(len(table) - 1, voltage, "the voltage never changes; this is not a sweep")
     rows = len(table)
     keys, names, split = [], ("1",), False
     for role in ("device", "cycle", "run"):

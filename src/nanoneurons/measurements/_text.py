@@ -84,7 +84,7 @@ def _fast(block: list[str], dialect: Dialect, words: list[dict[str, int]]) -> li
     if delimiter and any(line.count(delimiter) != width - 1 for line in block):
         return None
     joined = "\n".join(block)
-    if '"' in joined or "#" in joined:
+    if '"' in joined or "#" in joined or (dialect.decimal == "," and "." in joined):
         return None
     if dialect.decimal == ",":
         block = joined.replace(",", ".").split("\n")
