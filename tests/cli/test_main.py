@@ -13,7 +13,7 @@ from nanoneurons.cli import _main
 from nanoneurons.cli._main import app, run
 from nanoneurons.core.errors import DataError
 
-COMMANDS = {"audit", "design", "export", "reproduce", "report", "devices", "rules", "tasks", "papers", "data"}
+COMMANDS = {"audit", "design", "export", "fit", "reproduce", "report", "devices", "rules", "tasks", "papers", "data"}
 
 
 def one_line(capsys):

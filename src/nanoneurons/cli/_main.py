@@ -10,7 +10,7 @@ import typer
 
 from nanoneurons.core.errors import NanoneuronsError
 
-from . import audit, catalogues, data, design, export, report, reproduce
+from . import audit, catalogues, data, design, export, fit, report, reproduce
 
 __all__ = ["app", "main"]
 
@@ -48,6 +48,7 @@ def _options(
 
 
 audit.add_to(app)
+fit.add_to(app)
 reproduce.add_to(app)
 design.add_to(app)
 export.add_to(app)

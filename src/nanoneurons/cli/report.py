@@ -17,7 +17,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def report(
-    folder: Path = typer.Argument(..., show_default=False, help="Folder of an audit, a design or a reproduction."),
+    folder: Path = typer.Argument(
+        ..., show_default=False, help="Folder of an audit, a design, a fit or a reproduction."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
 ) -> None:
     """Write report.html in a folder of results anew, from its rows.json.

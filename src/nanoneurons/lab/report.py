@@ -26,7 +26,7 @@ def write(folder: str | Path) -> Path:
     place = Path(folder)
     result = read_rows(place)
     try:
-        page, pictures = {"audit": _audit, "design": _design}.get(result["kind"], _reproduction)(result)
+        page, pictures = {"audit": _audit, "design": _design, "fit": _fit}.get(result["kind"], _reproduction)(result)
     except NanoneuronsError:
         raise  # an unknown paper is also a KeyError, and says better what is wrong
     except (KeyError, UndefinedError) as error:
@@ -89,6 +89,26 @@ def _design(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         form_rows=plan_rows(result["limits"]),
         form_facts=[_sentence(line) for line in fact_lines(result["limits"])],
         config_text=json.dumps(result["design"], indent=2, ensure_ascii=False),
+    )
+    return page, pictures
+
+
+def _fit(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    from . import fit_words
+    from .fit_figures import fit_pictures
+
+    pictures = _render(fit_pictures(result))
+    page = _page(
+        "fit.html.j2",
+        **result,
+        pictures=pictures,
+        tiles=fit_words.tiles(result),
+        amount=fit_words.amount(result["data"]),
+        kind_text=fit_words.KINDS[result["data"]["kind"]],
+        split_text=result["split"] and fit_words.split_text(result["split"]),
+        choice_text=result["choice"] and f"{result['choice']}.",
+        ends=fit_words.interval_text,
+        behind=fit_words.log_text,
     )
     return page, pictures
 

@@ -154,10 +154,10 @@ def read_rows(folder: str | Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(
-            f"{folder} holds no rows.json; give the folder of a finished audit, design or reproduction"
+            f"{folder} holds no rows.json; give the folder of a finished audit, design, fit or reproduction"
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); start the run again to rebuild it") from error
-    if not isinstance(found, dict) or found.get("kind") not in ("audit", "design", "reproduction"):
+    if not isinstance(found, dict) or found.get("kind") not in ("audit", "design", "fit", "reproduction"):
         raise StoreError(f"{path} is not a result of this program; give the folder of a finished run")
     return found

@@ -1,0 +1,104 @@
+"""A plain fitter with closed forms, so that tests of what is built on fitters need none of the catalogue's."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from nanoneurons import devices
+from nanoneurons.core.errors import DataError
+from nanoneurons.core.random import generator_for
+from nanoneurons.fitting import Estimate, Fit, Fitter, Prediction, simulate
+from nanoneurons.measurements import Origin, Pulses
+
+
+class Steps(Fitter):
+    """`pulsed` with a constant step: every difference of readings is normal with mean step times pulses.
+
+    The variant ``blind`` does not look at the pulses, and is the first, as if it were the simpler.
+    """
+
+    kinds = ("pulses",)
+
+    def variants(self, data):
+        return ("blind", "step")
+
+    def fit(self, data, base, variant="", progress=None):
+        if len(data.device) == 0 or data.reading.shape[1] < 3:
+            raise DataError("a step needs three readings of a run")
+        if progress is not None:
+            progress(0.5, "least squares")
+        still = np.nanmax(np.abs(np.diff(data.reading, axis=1)), axis=1) == 0
+        dead = np.bincount(data.device, still, len(data.devices)) > 0
+        alive = ~still
+        pulses, change = data.pulses[alive, 1:], np.diff(data.reading[alive], axis=1)
+        known = np.isfinite(change) & np.isfinite(pulses)
+        p, y = pulses[known], change[known]
+        step = float((p * y).sum() / (p * p).sum())
+        spread = float((y - (0.0 if variant == "blind" else step * p)).std())
+        error = spread / float(np.sqrt((p * p).sum()))
+        ends = (step, step - 2 * error, step + 2 * error)
+        scale = base.unit_conductance if data.unit == "S" else 1.0
+        values = {"pulse_step": step / scale, "cycle_spread": spread / step, "step_spread": 0.0}
+        device = base.replace(**values)
+        return Fit(
+            name="pulsed",
+            variant=variant,
+            device=device,
+            estimates=(Estimate("pulse_step", *(v / scale for v in ends), "linear", error / scale),),
+            correlation=np.eye(1),
+            fixed={name: "the only one here" for name in ("step_shape", "cycle_spread", "step_spread")},
+            kept={"gamma_spread": "a constant step has none"},
+            notes=("found by least squares",),
+            log_likelihood=0.0,
+            effects={"up": np.where(dead, np.nan, step + 0.1 * step * np.sin(np.arange(len(dead))))},
+            dead=dead if dead.any() else None,
+            private=(0.0 if variant == "blind" else step, spread),
+        )
+
+    def predict(self, fit, data):
+        step, spread = fit.private
+        found = np.full((5, *data.reading.shape), np.nan)
+        law = stats.norm(data.reading[:, :-1] + step * np.nan_to_num(data.pulses[:, 1:]), spread)
+        found[:, :, 1:] = [*(law.ppf(q) for q in (0.5, 0.05, 0.95)), law.cdf(data.reading[:, 1:]),
+                           law.logpdf(data.reading[:, 1:])]  # fmt: skip
+        found[:, :, 1:][:, np.isnan(data.reading[:, 1:])] = np.nan
+        return Prediction(*found)
+
+
+class Refusing(Steps):
+    """Learns nothing from anything."""
+
+    def refusal(self, data):
+        return "it refuses everything"
+
+
+class Catalogue(dict):
+    """Fitters by name, as the catalogue of the package gives them."""
+
+    def __iter__(self):
+        return iter(sorted(self.keys()))
+
+
+STUBS = Catalogue({"pulsed": Steps, "hfox-weak-reset": Refusing})
+
+
+def campaign(count=8, length=60, seed=0, dead=0, **changes) -> Pulses:
+    """Devices of a constant step under pulses up and down, in weights; the last `dead` of them never move."""
+    plain = dict.fromkeys(("step_spread", "read_noise", "w_max_spread", "w_min_spread", "up_down_spread"), 0.0)
+    start = {"initial_mean": 0.0, "initial_spread": 0.05}
+    device = devices.get("pulsed", **{"pulse_step": 0.02, "cycle_spread": 0.5, **plain, **start, **changes})
+    train = np.where(np.arange(length) // 20 % 2 == 0, 1, -1) * (np.arange(length) > 0)
+    found = simulate(device, train, count, generator_for(seed, "campaign"))
+    reading = (found - device.zero_conductance) / device.unit_conductance
+    if dead:
+        reading[-dead:] = reading[-dead:, :1]
+    return Pulses(
+        device=np.arange(count),
+        devices=tuple(f"d{k}" for k in range(count)),
+        unit="1",
+        reading=reading,
+        pulses=np.tile(train.astype(float), (count, 1)),
+        cycle=np.zeros(count, int),
+        origin=Origin("stub.csv", "ab" * 32, count * length, count * length, {"w": "weight"}, ("no unit: weights",)),
+    )
