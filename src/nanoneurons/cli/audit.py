@@ -47,6 +47,11 @@ def audit(
     workers: int | None = typer.Option(None, min=1, show_default=False, help="Processes. [default: one per core]"),
     out: Path | None = typer.Option(None, show_default=False, help="Folder of results. [default: results/<study>]"),
     json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else on stdout."),
+    fit_draws: int | None = typer.Option(
+        None,
+        show_default=False,
+        help="Draws of a fitted device's parameters within their intervals, 0 for none. [default: 8; 4 if quick]",
+    ),
     quick: bool | None = typer.Option(
         None, "--quick", show_default=False, help="A small, labelled version: few epochs and samples."
     ),
@@ -71,6 +76,7 @@ def audit(
         "epochs": epochs,
         "batch": batch,
         "workers": workers,
+        "fit_draws": fit_draws,
         "quick": quick,
     }
     if study is None and device is None:
@@ -104,8 +110,18 @@ def show(result: dict[str, Any]) -> None:
                 percent(max(row["accuracy"])),
             )
             for row in result["rows"]
+            if not row["condition"].startswith("fit:")
         ],
     )
+    if result["fit"] is not None:
+        from nanoneurons.lab.uncertainty import rows as fit_rows
+        from nanoneurons.lab.uncertainty import sentence
+
+        title = f"how well the accuracy is known, from {result['fit']['draws']} draws of the fit"
+        columns = ("uncertain because of the", "standard error, points", "share of the variance")
+        print_table(title, columns, fit_rows(result["fit"]))
+        text = sentence(result["fit"])
+        print_text(f"{text[0].upper()}{text[1:]}.\n")
     if result["costs"]:
         print_table(
             "cost of each imperfection, points of accuracy [95 %]",

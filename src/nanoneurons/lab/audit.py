@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 
 from nanoneurons import __version__, data, devices, networks
 from nanoneurons.circuits import Circuit
+from nanoneurons.core.files import write_atomic
 
-from . import report, summary
+from . import report, summary, uncertainty
 from .chips import TRAIN, Config, task_for, weights_intact
 from .chips import run as run_condition
 from .energy import beside, by_mode, energy
@@ -27,6 +29,7 @@ from .words import headline, notes, warned
 __all__ = ["SCHEMA", "run"]
 
 SCHEMA = 1
+DEVICE = "device.toml"
 
 
 def run(
@@ -34,8 +37,9 @@ def run(
 ) -> dict[str, Any]:
     """Audit a device; resume if the folder holds a part of the same audit.
 
-    Conditions: the ideal network, the full device, each imperfection alone, each removed, and a sensitivity
-    curve of the costliest. All chips of a condition are one batch, and all conditions use the same chips.
+    Conditions: the ideal network, the full device, each imperfection alone, each removed, a sensitivity curve of
+    the costliest, and for a fitted device draws within the intervals of its parameters. All chips of a condition
+    are one batch, and all conditions use the same chips.
 
     Args:
         out: folder of results, ``results/<study>`` when not given.
@@ -57,7 +61,9 @@ def run(
     )  # fmt: skip
     config = Config(study, dataset.sizes)
     folder = Path(out) if out is not None else Path("results") / study.folder_name()
-    Store(folder, config.key()).claim("config.toml", study.to_toml())
+    Store(folder, config.key()).claim("config.toml", _kept_beside(study).to_toml())
+    if study.device.endswith(".toml"):
+        write_atomic(folder / DEVICE, Path(study.device).expanduser().read_bytes())
     _retrain_if_lost(folder, config)
     images = len(task_for(dataset, setup).y_test)
     plan = _Plan(setup, images)
@@ -76,11 +82,11 @@ class _Plan:
         self.images = images
         names = [i.name for i in setup.circuit.imperfections()]
         wanted = ["ideal", "full", *(f"only:{n}" for n in names), *(f"without:{n}" for n in names)]
-        self.labels = {"ideal": "ideal devices", "full": "full device"}
+        self.labels = {"ideal": "ideal devices", "full": "full device", **uncertainty.labels(setup)}
         for found in setup.circuit.imperfections():
             self.labels[f"only:{found.name}"] = f"only {summary.label(found)}"
             self.labels[f"without:{found.name}"] = f"without {summary.label(found)}"
-        self.jobs = summary.distinct(setup.circuit, wanted)
+        self.jobs = summary.distinct(setup.circuit, [*wanted, *uncertainty.conditions(setup)], setup.drawn)
         self.curve: dict[float, str] = {}
         self.worst: dict[str, Any] | None = None
         first = [[TRAIN]] if not setup.rule.in_situ else []
@@ -96,7 +102,7 @@ class _Plan:
         factors = summary.curve_factors(circuit, name, self.setup.factors)
         self.curve = summary.scaled_circuits(circuit, name, factors)
         known = dict(self.jobs)
-        self.jobs = summary.distinct(circuit, [*known, *self.curve.values()])
+        self.jobs = summary.distinct(circuit, [*known, *self.curve.values()], self.setup.drawn)
         for condition in self.curve.values():
             factor = condition.rpartition("@")[2]
             self.labels.setdefault(condition, f"{factor} × {self._label(name)}")
@@ -146,6 +152,7 @@ def _assemble(
         "environment": environment(),
         "about": _about(study.device, setup, dataset),
         "rows": rows,
+        "fit": uncertainty.part(setup, tables),
         "costs": summary.costs(setup.circuit, tables),
         "costliest": plan.worst,
         "requirement": needed,
@@ -160,13 +167,30 @@ def _assemble(
         "history": {condition: results[job].get("history", []) for condition, job in plan.jobs.items()},
         "seconds": {job: entry["seconds"] for job, entry in done.items()},
     }
+    _attribute(result, setup)
     result["headline"] = headline(result)
     names = {job: plan.labels[condition] for condition, job in reversed(plan.jobs.items())} | {TRAIN: "software"}
     said = [*setup.circuit.remarks(), *setup.rule.remarks(network, full.get("history", []))]
     if "measured" in full:
         said[:0] = network.remarks(full["measured"])  # type: ignore[operator]
-    result["notes"] = [*warned(results, names, "conditions"), *notes(result), *said]
+    fitted = uncertainty.notes(result["fit"]) if result["fit"] else []
+    result["notes"] = [*warned(results, names, "conditions"), *notes(result), *fitted, *said]
     return result
+
+
+def _kept_beside(study: Study) -> Study:
+    """The study as the folder of results keeps it: a device file lies there too, so that the folder can be moved."""
+    return study.model_copy(update={"device": DEVICE}) if study.device.endswith(".toml") else study
+
+
+def _attribute(result: dict[str, Any], setup: Setup) -> None:
+    """Say of every parameter of a device file where it comes from, which is not where the default does."""
+    names = setup.circuit.device.values()
+    listed = [result["about"]["device"]["parameters"], *(cost["parameters"] for cost in result["costs"])]
+    if result["requirement"] is not None:
+        listed.append(result["requirement"]["parameters"])
+    for p in (p for parameters in listed for p in parameters if p["name"] in names):
+        p["source"], p["verified"] = uncertainty.attributed(setup, p["name"], p["source"], p["verified"])
 
 
 def environment() -> dict[str, str]:
@@ -182,14 +206,15 @@ def environment() -> dict[str, str]:
 def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
     """Titles, sources and limits of everything that was used."""
     device, circuit, rule = setup.circuit.device, setup.circuit, setup.rule
-    name, _, chosen = spec.partition(":")
+    name, _, chosen = (setup.file.name if setup.file else spec).partition(":")
     preset = devices.presets(name).get(chosen, {}) if chosen and name in devices.catalogue else {}
     return {
         "device": {
             "title": preset.get("title") or device.title,
             "family": device.title,
-            "source": preset.get("source", ""),
+            "source": preset.get("source", "") if setup.file is None else "",
             "verified": preset.get("verified", True),
+            "file": _about_file(spec, setup),
             "citation": device.citation,
             "not_modelled": device.not_modelled,
             "parameters": _declared(device),
@@ -213,6 +238,14 @@ def _about(spec: str, setup: Setup, dataset: data.Dataset) -> dict[str, Any]:
             "classes": dataset.classes,
         },
     }
+
+
+def _about_file(spec: str, setup: Setup) -> dict[str, Any] | None:
+    """The device file and the measurements it comes from."""
+    file = setup.file
+    if file is None:
+        return None
+    return {"name": Path(spec).name, "notes": list(file.notes), "origin": [dataclasses.asdict(s) for s in file.origin]}
 
 
 def _other_parts(circuit: Circuit) -> dict[str, Any]:

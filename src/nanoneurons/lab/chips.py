@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,12 @@ def _some(available: int, limit: int | None, part: str) -> slice | torch.Tensor:
     return torch.randperm(available, generator=generator_for(0, "subset", part))[:limit]
 
 
-def circuit_for(circuit: Circuit, condition: str) -> Circuit:
-    """The circuit under a condition: ``ideal``, ``full``, ``only:x``, ``without:x`` or ``scale:x@0.25``."""
+def circuit_for(circuit: Circuit, condition: str, drawn: Sequence[Circuit] = ()) -> Circuit:
+    """The circuit under a condition: ``ideal``, ``full``, ``only:x``, ``without:x``, ``scale:x@0.25`` or ``fit:3``.
+
+    Args:
+        drawn: the circuit with devices as their fit allows them, by the number of the condition.
+    """
     kind, _, name = condition.partition(":")
     if kind == "ideal":
         return circuit.only()
@@ -96,6 +100,8 @@ def circuit_for(circuit: Circuit, condition: str) -> Circuit:
     if kind == "scale":
         name, _, factor = name.partition("@")
         return circuit.scaled(name, float(factor))
+    if kind == "fit":
+        return drawn[int(name)]
     raise ValueError(f"unknown condition {condition!r}")
 
 
@@ -109,7 +115,7 @@ def run(config: Config, job: str, folder: Path, progress: Callable[[float, str],
     task = task_for(data.load(study.task), setup)
     if job == TRAIN:
         return _train_software(study, setup, task, folder, progress)
-    circuit = circuit_for(setup.circuit, job)
+    circuit = circuit_for(setup.circuit, job, setup.drawn)
     history: list[dict[str, Any]] = []
     if setup.rule.in_situ:
         network = _network(study, setup, task, circuit, study.chips)

@@ -21,6 +21,7 @@ from nanoneurons.machines.export import Exporter, Synthesis
 from nanoneurons.networks.bayesian_machine import BayesianMachine
 
 from . import chips
+from .audit import DEVICE
 from .progress import Kind, reporter
 from .runner import one_thread
 from .store import Store
@@ -134,6 +135,8 @@ def _of_audit(folder: Path, exporter: Exporter, chip: int | None) -> Source:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StoreError(f"{file} cannot be read ({error}); start the audit again") from None
     try:
+        if values.get("device") == DEVICE:  # the audit keeps a device file in its folder
+            values["device"] = str(folder / DEVICE)
         study = Study(**values)
     except NanoneuronsError as error:
         raise type(error)(f"{file} is not the study of an audit that can be exported: {error}") from None

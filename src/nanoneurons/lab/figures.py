@@ -13,6 +13,7 @@ from .device_figures import energy_picture, response_picture
 from .drawing import BLUE, GREY, INK, ORANGE, RED, TEAL, Picture, axes, is_narrow
 from .emission import emission_picture
 from .resonances import resonance_picture
+from .uncertainty_figure import fit_picture
 from .words import number
 
 __all__ = ["audit_pictures"]
@@ -26,6 +27,8 @@ def audit_pictures(result: Result) -> list[Picture]:
     if result["costs"]:
         found.append(_costs(result))
     found.append(_chips(result))
+    if result["fit"] is not None:
+        found.append(fit_picture(result))
     if result["requirement"] is not None:
         found.append(_sensitivity(result))
     if result["study"]["chips"] > 1:
@@ -83,7 +86,7 @@ def _costs(result: Result) -> Picture:
 
 
 def _chips(result: Result) -> Picture:
-    rows = [r for r in result["rows"] if not r["condition"].startswith("scale:")]
+    rows = [r for r in result["rows"] if not r["condition"].startswith(("scale:", "fit:"))]
 
     def draw(figure: Figure) -> None:
         ax = axes(figure)

@@ -45,6 +45,7 @@ def _standalone(text: str) -> str:
 def _audit(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     from .figures import audit_pictures
     from .study import toml
+    from .uncertainty import rows, sentence
 
     pictures = _render(audit_pictures(result))
     study = {k: v for k, v in result["study"].items() if k != "key"}
@@ -54,6 +55,8 @@ def _audit(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         **result,
         pictures=pictures,
         tiles=_tiles(result),
+        fit_text=result["fit"] and _sentence(sentence(result["fit"])),
+        fit_rows=result["fit"] and rows(result["fit"]),
         requirement_text=need and _sentence(f"{need['label']}: {requirement_sentence(need)}"),
         yield_text=_yield_text(result["yield"]),
         test_error=_test_error(result["costs"]),
@@ -154,7 +157,7 @@ def _interval(cost: dict[str, Any]) -> str:
 
 
 def _tiles(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The four numbers to remember."""
+    """The four or five numbers to remember."""
     rows = {r["condition"]: r for r in result["rows"]}
     full, ideal = rows["full"], rows["ideal"]
     half = "" if full["low"] is None else f" ± {50 * (full['high'] - full['low']):.2f}"
@@ -165,6 +168,16 @@ def _tiles(result: dict[str, Any]) -> list[dict[str, Any]]:
             "verified": True,
         }
     ]
+    if result["fit"] is not None:
+        share = result["fit"]["shares"]["fit"]
+        low, high = max(result["fit"]["low"], 0.0), min(result["fit"]["high"], 1.0)
+        tiles.append(
+            {
+                "value": f"{100 * low:.1f} to {100 * high:.1f} %",
+                "text": f"accuracy with the uncertainty of the fit, which makes {100 * share:.0f} % of the variance",
+                "verified": True,
+            }
+        )
     worst, need = result["costliest"], result["requirement"]
     if worst is not None:
         (cost,) = [c for c in result["costs"] if c["imperfection"] == worst["imperfection"]]

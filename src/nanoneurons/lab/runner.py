@@ -89,11 +89,24 @@ def workers_for(workers: int | None) -> int:
 
 
 def fingerprint(config: Any) -> str:
-    """Hash of a configuration; a config with a method ``key()`` says it itself."""
+    """Hash of a configuration; a config with a method ``key()`` says it itself.
+
+    A device file (``.toml``) that a value names counts by its content.
+    """
     if callable(getattr(config, "key", None)):
         return str(config.key())
-    text = json.dumps(plain(config), sort_keys=True)
+    values = plain(config)
+    text = json.dumps(values, sort_keys=True) + "".join(_contents(values))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _contents(value: Any) -> Iterator[str]:
+    """Hashes of the device files that a value, or the values in it, name."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _contents(item)
+    elif isinstance(value, str) and value.endswith(".toml") and Path(value).is_file():
+        yield hashlib.sha256(Path(value).read_bytes()).hexdigest()
 
 
 def plain(config: Any) -> Any:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nanoneurons.core.errors import RefusedError, StudyError, UnknownNameError, nearest
+from nanoneurons.core.random import generator_for
 from nanoneurons.core.units import quantity
 
 if TYPE_CHECKING:
     from nanoneurons.circuits import Circuit
+    from nanoneurons.devices import Device, DeviceFile
     from nanoneurons.learning import LayerRule
 
     from .study import Study
@@ -27,12 +29,18 @@ KINDS = {
 }  # layers that a kind of device makes
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
 QUICK_FACTORS = (0.0, 0.25, 0.5, 1.0)
+FIT_DRAWS, QUICK_FIT_DRAWS = 8, 4
 QUICK = {"epochs": 2, "train_samples": 1000, "test_samples": 1000}
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a study's names stand for: objects, with every default filled in."""
+    """What a study's names stand for: objects, with every default filled in.
+
+    Attributes:
+        file: the device file, None for a device of the catalogue.
+        drawn: the circuit with devices as the intervals of the device file allow them.
+    """
 
     circuit: Circuit
     circuit_name: str
@@ -43,6 +51,8 @@ class Setup:
     train_samples: int | None
     test_samples: int | None
     factors: tuple[float, ...]
+    file: DeviceFile | None = None
+    drawn: tuple[Circuit, ...] = ()
 
     def schedule(self, samples: int) -> tuple[int, int]:
         """Epochs and mini-batch size for a training set of `samples`, where the study leaves them open.
@@ -66,7 +76,8 @@ def setup_of(study: Study) -> Setup:
     """
     from nanoneurons import circuits, devices
 
-    plain = devices.get(study.device)
+    file = devices.load_file(study.device) if study.device.endswith(".toml") else None
+    plain = devices.get(study.device) if file is None else file.device
     if not isinstance(plain, devices.MemoryDevice | devices.ResonatorDevice):
         raise RefusedError(_no_weights(study.device, plain.kind))
     rule_name, rule_class = _rule_for(study, plain.default_rule)
@@ -80,10 +91,11 @@ def setup_of(study: Study) -> Setup:
         )
     circuit_name = study.circuit or CIRCUITS[fitting[0]]
     circuit_class = circuits.catalogue[circuit_name]
-    device = plain.replace(**_si(study.device_parameters, plain, circuit_class))
+    changes = _si(study.device_parameters, plain, circuit_class)
     known = {p.name for p in circuit_class.parameters()}
     suited = {name: value for name, value in rule.circuit_values.items() if name in known}
-    circuit = circuit_class.build(device, **{**suited, **_si(study.circuit_parameters, circuit_class)})
+    values = {**suited, **_si(study.circuit_parameters, circuit_class)}
+    circuit = circuit_class.build(plain.replace(**changes), **values)
     if circuit.layers not in rule.layers:
         rule.accept(circuit)  # most rules know why; else:
         raise RefusedError(
@@ -101,7 +113,22 @@ def setup_of(study: Study) -> Setup:
         train_samples=study.train_samples or small.get("train_samples"),
         test_samples=study.test_samples or small.get("test_samples"),
         factors=QUICK_FACTORS if study.quick else FACTORS,
+        file=file,
+        drawn=tuple(circuit_class.build(d.replace(**changes), **values) for d in _draws(study, file, changes)),
     )
+
+
+def _draws(study: Study, file: DeviceFile | None, changes: Mapping[str, Any]) -> list[Device]:
+    """Devices as the intervals of the study's device file allow them; none where nothing is uncertain."""
+    if file is None or all(name in changes for name in file.known):
+        if study.fit_draws:
+            raise StudyError(
+                f"fit_draws = {study.fit_draws} asks for draws within intervals, but {study.device!r} has none; leave "
+                "fit_draws out, or give a device file that 'nanoneurons fit' wrote"
+            )
+        return []
+    n = (QUICK_FIT_DRAWS if study.quick else FIT_DRAWS) if study.fit_draws is None else study.fit_draws
+    return file.draws(n, generator_for(study.seed, "fit")) if n else []
 
 
 def _rule_for(study: Study, usual: str) -> tuple[str, type[LayerRule]]:

@@ -12,6 +12,7 @@ from scipy import stats
 
 __all__ = [
     "Estimate",
+    "FitEstimate",
     "Requirement",
     "bootstrap",
     "clopper_pearson",
@@ -21,6 +22,7 @@ __all__ = [
     "mean_ci",
     "paired_cost",
     "requirement",
+    "with_fit",
 ]
 
 
@@ -71,24 +73,94 @@ def crossed_mean(table: np.ndarray, level: float = 0.95) -> Estimate:
     two). Degrees of freedom by Satterthwaite. One chip leaves the test set as the only known source.
     """
     data = np.asarray(table, np.float64)
-    chips, images = data.shape
     mean = float(data.mean())
+    variance, dof, v_c, v_t = _crossed(data)
+    se_c, se_t = (None if v is None else math.sqrt(v) for v in (v_c, v_t))
+    if variance is None:
+        return Estimate(mean, None, None, None)
+    half = float(stats.t.ppf(0.5 + level / 2, dof)) * math.sqrt(variance)
+    return Estimate(mean, mean - half, mean + half, se_c, se_t)
+
+
+def _crossed(data: np.ndarray) -> tuple[float | None, float, float | None, float | None]:
+    """Variance of the mean of a ``(chips, images)`` table, degrees of freedom, and the parts of chips and images."""
+    chips, images = data.shape
     over_chips, over_images = data.mean(1), data.mean(0)
     v_t = float(over_images.var(ddof=1) / images) if images > 1 else None
     v_c = float(over_chips.var(ddof=1) / chips) if chips > 1 else None
-    se_t, se_c = (None if v is None else math.sqrt(v) for v in (v_t, v_c))
     if v_t is None and v_c is None:
-        return Estimate(mean, None, None, None)
+        return None, 1.0, None, None
     if v_t is None or v_c is None:
         variance, dof = (v_c or 0.0, chips - 1.0) if v_t is None else (v_t, images - 1.0)
-    else:
-        residual = data - over_chips[:, None] - over_images[None, :] + mean
-        v_r = float((residual**2).sum() / ((chips - 1) * (images - 1)) / (chips * images))
-        variance = max(v_c + v_t - v_r, v_c, v_t)
-        parts = v_c**2 / (chips - 1) + v_t**2 / (images - 1)
-        dof = (v_c + v_t) ** 2 / parts if parts > 0 else chips - 1.0
-    half = float(stats.t.ppf(0.5 + level / 2, dof)) * math.sqrt(variance)
-    return Estimate(mean, mean - half, mean + half, se_c, se_t)
+        return variance, dof, v_c, v_t
+    residual = data - over_chips[:, None] - over_images[None, :] + data.mean()
+    v_r = float((residual**2).sum() / ((chips - 1) * (images - 1)) / (chips * images))
+    parts = v_c**2 / (chips - 1) + v_t**2 / (images - 1)
+    dof = (v_c + v_t) ** 2 / parts if parts > 0 else chips - 1.0
+    return max(v_c + v_t - v_r, v_c, v_t), dof, v_c, v_t
+
+
+@dataclass(frozen=True)
+class FitEstimate:
+    """A mean over draws of a fitted device, with the interval for the true device, new chips and new images.
+
+    Attributes:
+        se_chips, se_test, se_fit: standard errors from the number of chips, the number of images and the
+            uncertainty of the fit; None where one chip or image says nothing.
+    """
+
+    mean: float
+    low: float
+    high: float
+    se_chips: float | None
+    se_test: float | None
+    se_fit: float
+
+
+def with_fit(tables: np.ndarray, level: float = 0.95) -> FitEstimate:
+    r"""Mean of ``(draws, chips, images)`` answers, whose draws are devices as the uncertainty of a fit allows them.
+
+    Draws, chips and images are crossed random factors. The variance $\sigma_f^2$ between draws is that of their
+    means less what chips and images make of it (mean squares of the interactions; never taken below 0, and not told
+    apart on one chip). The true
+    device lies among the draws as any of them, so that the mean of *n* draws misses it by $\sigma_f^2 (1 + 1/n)$,
+    besides the error from chips and images (`crossed_mean` of the mean table). The half widths of both, each with
+    its own Student quantile, add in quadrature.
+    """
+    data = np.asarray(tables, np.float64)
+    draws, chips, images = data.shape
+    if draws < 2:
+        raise ValueError("the spread between draws needs at least two")
+    mean = float(data.mean())
+    variance, dof, v_c, v_t = _crossed(data.mean(0))
+    own = float(data.mean((1, 2)).var(ddof=1))
+    by_others = 0.0
+    if chips > 1 and images > 1:
+        by_others = _interaction(data.mean(2)) / chips + _interaction(data.mean(1)) / images - _of_all(data)
+    v_f = max(own - by_others, 0.0) * (1 + 1 / draws)
+    quantiles = stats.t.ppf(0.5 + level / 2, (dof, draws - 1))
+    half = math.sqrt(quantiles[0] ** 2 * (variance or 0.0) + quantiles[1] ** 2 * v_f)
+    se_c, se_t = (None if v is None else math.sqrt(v) for v in (v_c, v_t))
+    return FitEstimate(mean, mean - half, mean + half, se_c, se_t, math.sqrt(v_f))
+
+
+def _interaction(table: np.ndarray) -> float:
+    """Mean square of what rows and columns of a table do not explain."""
+    rows, columns = table.shape
+    rest = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + table.mean()
+    return float((rest**2).sum() / ((rows - 1) * (columns - 1)))
+
+
+def _of_all(data: np.ndarray) -> float:
+    """Mean square of what is left of a three-way table, over the number of its chips and images."""
+    draws, chips, images = data.shape
+    rest = (
+        data
+        - data.mean(0, keepdims=True) - data.mean(1, keepdims=True) - data.mean(2, keepdims=True)
+        + data.mean((0, 1), keepdims=True) + data.mean((0, 2), keepdims=True) + data.mean((1, 2), keepdims=True)
+        - data.mean()
+    )  # fmt: skip
+    return float((rest**2).sum() / ((draws - 1) * (chips - 1) * (images - 1)) / (chips * images))
 
 
 def paired_cost(better: np.ndarray, worse: np.ndarray, level: float = 0.95) -> Estimate:

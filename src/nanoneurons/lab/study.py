@@ -15,6 +15,7 @@ Unit strings are converted here, at the door; inside, every number is an SI floa
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tomllib
@@ -67,6 +68,7 @@ class Study(BaseModel):
     workers: Annotated[int, Field(strict=True, ge=1, le=4096)] | None = None
     train_samples: Count | None = None
     test_samples: Count | None = None
+    fit_draws: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = None
     quick: bool = False
 
     def __init__(self, **values: Any) -> None:
@@ -74,6 +76,8 @@ class Study(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise StudyError(_one_line(error)) from None
+        if self.fit_draws == 1:
+            raise StudyError("fit_draws = 1 has no spread; give at least 2, or 0 for none")
         self.setup()  # refuses wrong names, units and ranges before anything is computed
         _require_classification(self.task)
 
@@ -125,6 +129,7 @@ class Study(BaseModel):
             "seed": self.seed,
             **{k: getattr(setup, k) for k in ("epochs", "batch", "train_samples", "test_samples")},
             "factors": list(setup.factors),
+            **_of_file(setup),
         }
 
     def key(self) -> str:
@@ -163,12 +168,27 @@ def _of_other_parts(circuit: Circuit) -> dict[str, Any]:
     return {prefix + name: value for prefix, part in others.items() for name, value in part.values().items()}
 
 
+def _of_file(setup: Setup) -> dict[str, Any]:
+    """What of a device file decides the numbers besides the values of its parameters: tables, and draws."""
+    from nanoneurons.devices import table_names
+
+    device = setup.circuit.device
+    found: dict[str, Any] = {}
+    if tables := table_names(device):
+        found["device_tables"] = [repr(getattr(device, name)) for name in tables]
+    if setup.drawn:
+        assert setup.file is not None
+        known = {name: dataclasses.astuple(u) for name, u in setup.file.known.items()}
+        found["fit"] = [len(setup.drawn), known, setup.file.correlation]
+    return found
+
+
 def _beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Paths of a study file's device file and data file, relative to the study file."""
     found = dict(values)
     device, task = found.get("device"), found.get("task")
     if isinstance(device, str) and device.endswith(".toml"):
-        found["device"] = str(folder / device)
+        found["device"] = str(folder / Path(device).expanduser())
     if isinstance(task, str) and task.startswith("user:"):
         found["task"] = "user:" + str(folder / task.removeprefix("user:"))
     return found

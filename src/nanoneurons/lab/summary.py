@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -206,12 +207,12 @@ def scaled_circuits(circuit: Circuit, name: str, factors: list[float]) -> dict[f
     return {f: ends.get(f, f"scale:{name}@{f:g}") for f in factors}
 
 
-def distinct(circuit: Circuit, conditions: list[str]) -> dict[str, str]:
+def distinct(circuit: Circuit, conditions: list[str], drawn: Sequence[Circuit] = ()) -> dict[str, str]:
     """The job that computes each condition: conditions with equal circuits share the first one's."""
     owner: list[tuple[Circuit, str]] = []
     jobs = {}
     for condition in conditions:
-        made = circuit_for(circuit, condition)
+        made = circuit_for(circuit, condition, drawn)
         jobs[condition] = next((job for known, job in owner if known == made), condition)
         if jobs[condition] == condition:
             owner.append((made, condition))
