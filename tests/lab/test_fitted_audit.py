@@ -136,6 +136,10 @@ def test_the_key_is_about_the_content_of_the_file(file, tmp_path):
         Study(device=str(fitted(correlation=()).write(tmp_path / "x.toml")), **SMALL).key(),
     }
     assert len(keys) == 5
+    table = devices.get("table")
+    other = table.with_tables({**table.tables(), "levels": [2 * x for x in table.tables()["levels"]]})
+    tables = [DeviceFile("table", d).write(tmp_path / f"{k}.toml") for k, d in enumerate((table, other))]
+    assert len({Study(device=str(path), **SMALL).key() for path in tables}) == 2
     assert Study(device=str(wider), fit_draws=0, **SMALL).key() == Study(device=str(file), fit_draws=0, **SMALL).key()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._catalogue import catalogue, get, load_file, presets, stimulus
 from ._contract import ContractError, contract
 from ._device import Device, State
-from ._file import DeviceFile, Provenance, Uncertainty, table_names
+from ._file import DeviceFile, Provenance, Uncertainty
 from ._kinds import MemoryDevice, NeuronDevice, OscillatorDevice, ResonatorDevice
 
 __all__ = [
@@ -29,5 +29,4 @@ __all__ = [
     "load_file",
     "presets",
     "stimulus",
-    "table_names",
 ]

@@ -170,12 +170,9 @@ def _of_other_parts(circuit: Circuit) -> dict[str, Any]:
 
 def _of_file(setup: Setup) -> dict[str, Any]:
     """What of a device file decides the numbers besides the values of its parameters: tables, and draws."""
-    from nanoneurons.devices import table_names
-
-    device = setup.circuit.device
     found: dict[str, Any] = {}
-    if tables := table_names(device):
-        found["device_tables"] = [repr(getattr(device, name)) for name in tables]
+    if tables := setup.circuit.device.tables():
+        found["device_tables"] = dict(tables)
     if setup.drawn:
         assert setup.file is not None
         known = {name: dataclasses.astuple(u) for name, u in setup.file.known.items()}
