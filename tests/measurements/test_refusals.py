@@ -44,7 +44,7 @@ def changed(row: int, line: str) -> str:
         (9, "8", "row 9, column 1: 1 cell, but the table has 2 columns (columns separated by commas); check its"),
         (9, "8;18", "row 9, column 1: 1 cell, but the table has 2 columns"),
         (9, ",18", "row 9, column 'pulse': empty; every reading needs its number"),
-        (9, "8.5,18", "row 9, column 'pulse': pulse number 8.5 is not whole"),
+        (9, "8.5,18", "row 9, column 'pulse': pulse number 8.5 is no whole count"),
         (9, "8,-18", "row 9, column 'G (uS)': negative conductance -1.8e-05 S"),
         (9, "8,inf", "row 9, column 'G (uS)': infinite; correct it or leave the cell empty"),
         (9, "7,18", "row 9, column 'pulse': pulse number 7 is there before; remove the row, or add a column"),

@@ -16,6 +16,7 @@ MISSING = frozenset(
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµμΩΩ%]{1,7})")
+_REMARK = re.compile(r"\s#(?!n/a|na|num|div|value|ref).*$", re.IGNORECASE)
 _ERRORS = ("#n/a", "#na", "#num", "#div", "#value", "#ref")
 
 
@@ -61,8 +62,17 @@ def commented(line: str) -> bool:
 
 def split(line: str, delimiter: str) -> list[str]:
     """The cells of a line; an empty delimiter stands for any run of blanks."""
+    if " #" in line or "\t#" in line:
+        line = _uncommented(line, delimiter)
     if not delimiter:
         return line.split()
     if '"' in line:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     return line.split(delimiter)
+
+
+def _uncommented(line: str, delimiter: str) -> str:
+    """A line of data without the remark at its end; a header may hold the sign itself, as in ``Pulse #``."""
+    short = _REMARK.sub("", line)
+    cells = short.split(delimiter or None)
+    return short if any(is_number(c, mark) for c in cells for mark in ".,") else line

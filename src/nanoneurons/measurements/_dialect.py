@@ -14,6 +14,7 @@ from ._units import is_unit
 __all__ = ["Dialect", "dialect_of"]
 
 _DELIMITERS = ("\t", ";", "|", ",", "")
+_SAMPLE = 100_000  # characters that are looked at, about
 _WORDS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", "": "blanks"}
 
 
@@ -61,9 +62,11 @@ def dialect_of(lines: list[str], file: str) -> Dialect:
     found = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff \n"), re.IGNORECASE)
     if found:
         start, forced = 1, found[1]
-    places = list(range(start, min(len(lines), 300)))
-    if len(lines) > 300:
-        places += list(range(300, len(lines), max(1, (len(lines) - 300) // 300)))
+    length = max(1, max(len(line) for line in lines[start : start + 300]))
+    some = max(30, min(300, _SAMPLE // length))
+    places = list(range(start, min(len(lines), some)))
+    if len(lines) > some:
+        places += list(range(some, len(lines), max(1, (len(lines) - some) // some)))
     sample = [(k, lines[k]) for k in places if lines[k].strip(" \t;,|") and not commented(lines[k])]
     if not sample:
         raise DataError(f"{file} holds comments and blank lines only; it should hold a table of measurements")
@@ -85,10 +88,11 @@ def dialect_of(lines: list[str], file: str) -> Dialect:
 
 def _best(sample: list[tuple[int, str]], delimiters: list[str] | tuple[str, ...], file: str) -> tuple[str, str]:
     scored = []
+    quoted = any('"' in line for _, line in sample)
     for preference, delimiter in enumerate(delimiters):
         rows = [_trimmed(split(line, delimiter)) for _, line in sample]
         others = set(";\t|,") - {delimiter}
-        for decimal in ".," if delimiter != "," else ".":
+        for decimal in ".," if delimiter != "," or quoted else ".":
             values = [sum(_score(c, decimal, others) for c in row) / max(1, len(row)) for row in rows]
             common, count = Counter(len(row) for row in rows).most_common(1)[0]
             score = sum(values) / len(rows) * (0.5 + 0.5 * count / len(rows)) * (1 if common > 1 else 0.95)

@@ -110,6 +110,11 @@ def _quantity(columns: list[Column]) -> str:
     return "resistance" if "ohm" in bases else "current" if "A" in bases else "conductance"
 
 
+def _with_unit(column: Column) -> bool:
+    """Whether the header gives a unit of readings."""
+    return base_of(column.unit or split_name(column.name)[1]) in ("S", "ohm", "A")
+
+
 def _with_units(column: Column) -> bool:
     """Whether cells are numbers with units."""
     return column.labels is not None and all(number_with_unit(label, ".") for label in column.labels[:20])
@@ -118,7 +123,7 @@ def _with_units(column: Column) -> bool:
 def _named_wide(roles: Roles, kind: str) -> list[Column]:
     """Columns that hold the readings of one device, one level or one cycle each, and are named after it."""
     for role in ("level", "device", "cycle"):
-        columns = [c for c in roles.found.get(role, []) if c.numeric and not whole(c)]
+        columns = [c for c in roles.found.get(role, []) if c.numeric and (not whole(c) or _with_unit(c))]
         if len(columns) > 1 or (columns and (kind == "levels" or len(roles.table.columns) == 1)):
             roles.found[role] = [c for c in roles.found[role] if c not in columns]
             roles.wide = role
@@ -239,15 +244,14 @@ def _more(roles: Roles, quantities: Quantities, long: Long, direction: np.ndarra
         if missing.any():
             table.refuse(int(row[missing.argmax()]), column, "empty; every reading needs its number")
         long.more[role] = column.values[row]
-    for role in ("amplitude", "time", "spread", "target"):
+    for role in ("amplitude", "time"):
         column = roles.one(role)
         if column is not None:
-            values, unit = quantities.si(column, role)
-            long.more[role] = values[row]
-            if role in ("spread", "target") and unit != long.unit:
-                table.refuse(
-                    None, column, f"in unit {unit}, but the readings are in {long.unit}; state one with --units"
-                )
+            long.more[role] = quantities.si(column, role)[0][row]
+    for role in ("spread", "target"):
+        column = roles.one(role)
+        if column is not None:
+            long.more[role] = quantities.beside(column, role, long.columns[0], long.reading, row, long.unit)
     column = roles.one("direction")
     if column is not None:
         long.more["direction"] = signs(table, column)[row]

@@ -13,6 +13,7 @@ from ._table import Column
 
 __all__ = ["Steps", "steps_of"]
 
+_LARGEST = 1e12  # pulses; beyond it a number is a mistake
 _LEAST_REPEATED = 0.05  # share of readings; fewer repeated pulse numbers are taken as mistakes
 
 
@@ -49,7 +50,7 @@ def steps_of(long: Long, notes: list[str]) -> Steps:
             order = np.lexsort((long.more["read"], group))
         long, group = long.take(order), group[order]
         count = long.more["applied"]
-        wrong = count != np.round(count)
+        wrong = (count != np.round(count)) | (np.abs(count) > _LARGEST)
         if wrong.any():
             index = int(wrong.argmax())
             long.refuse(index, None, f"{count[index]:g} pulses applied; pulses are counted in whole numbers")
@@ -76,11 +77,11 @@ def _without_numbers(long: Long, group: np.ndarray, notes: list[str]) -> Steps:
 def _numbered(long: Long, group: np.ndarray, notes: list[str], tried: bool = False) -> Steps:
     groups = changes(group)
     number = long.more["pulse"]
-    fraction = number != np.round(number)
-    if fraction.any():
-        index = int(fraction.argmax())
+    odd = (number != np.round(number)) | (np.abs(number) > _LARGEST)
+    if odd.any():
+        index = int(odd.argmax())
         long.refuse(
-            index, _column(long), f"pulse number {number[index]:g} is not whole; say which column counts pulses"
+            index, _column(long), f"pulse number {number[index]:g} is no whole count; say which column counts pulses"
         )
     direction = long.more.get("direction")
     turned = ~groups & (np.r_[False, direction[1:] != direction[:-1]] if direction is not None else False)

@@ -13,7 +13,7 @@ from nanoneurons.core.units import quantity as si_quantity
 from ._cells import number_with_unit
 from ._roles import Roles
 from ._table import Column, Table
-from ._units import BASES, factor, split_name
+from ._units import BASES, base_of, factor, split_name
 
 __all__ = ["Quantities", "checked_units"]
 
@@ -75,9 +75,10 @@ class Quantities:
     lenient: bool = False
     notes: list[str] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
-    def si(self, column: Column, quantity: str) -> tuple[np.ndarray, str]:
-        """Numbers of a column in SI units, and which unit that is.
+    def si(self, column: Column, quantity: str, assumed: str | None = None) -> tuple[np.ndarray, str]:
+        """Numbers of a column in SI units, and which unit that is; `assumed` is the unit where the file has none.
 
         Raises:
             DataError: words among the numbers, mixed units, or a unit that is not known and cannot be inferred.
@@ -86,19 +87,27 @@ class Quantities:
         values, inside = self._numbers(table, column)
         header = column.unit or split_name(column.name, quantity)[1]
         told = self.units.get(column.name) or self.units.get(quantity)
-        if quantity == "spread":
-            told = self.units.get("spread") or self.units.get("conductance")
         if told is None and inside and header and factor(inside, quantity) != factor(header, quantity):
             table.refuse(0, column, f"the cells are in {inside}, the header says {header}; write one unit")
         written = told or inside or header
         if quantity == "read_voltage" and told and np.isfinite(read_voltage(told)):
             written = inside or header
+        written = written or assumed
         if written:
+            self.written[column.name] = written
             try:
                 unit, scale = factor(written, quantity)
             except DataError as error:
                 table.refuse(None, column, str(error))
-            how = "as stated" if told else "from the cells" if inside else "from the header"
+            how = (
+                "as stated"
+                if told
+                else "from the cells"
+                if inside
+                else "from the header"
+                if header
+                else "as the readings"
+            )
             self.shown[column.name] = f"{quantity.replace('_', ' ')} in {written}, {how}"
             return values if scale == 1 else values * scale, unit
         unit, why = self._inferred(column, values, quantity)
@@ -182,6 +191,30 @@ class Quantities:
                     f"in unit {other}, but column {columns[0].name!r} is in {unit}; state one with --units",
                 )
         return [values for values, _ in found], unit
+
+    def beside(
+        self, column: Column, role: str, source: Column, reading: np.ndarray, row: np.ndarray, unit: str
+    ) -> np.ndarray:
+        """Targets or standard deviations of readings, in the unit of these; without a unit in that of their column.
+
+        Raises:
+            DataError: a unit that the readings do not have.
+        """
+        written = self.units.get(role) or column.unit or split_name(column.name, role)[1]
+        written = written or self.units.get("conductance") or self.written.get(source.name)
+        base = base_of(written)
+        if base not in ("ohm", "A"):
+            values, found = self.si(column, role, written)
+            if found != unit:
+                self.roles.table.refuse(
+                    None, column, f"in unit {found}, but the readings are in {unit}; state one with --units"
+                )
+            return values[row]
+        quantity = "resistance" if base == "ohm" else "current"
+        values = self.si(column, quantity, written)[0][row]
+        if quantity == "current":  # the same voltage turns a current into a conductance
+            return values * (reading / self.si(source, quantity)[0][row])
+        return 1 / values if role == "target" else values * reading**2
 
     def _reading(self, column: Column, quantity: str) -> tuple[np.ndarray, str]:
         table = self.roles.table

@@ -124,7 +124,7 @@ def _careful(
     for i, line in enumerate(block):
         cells = split(line, dialect.delimiter)
         if len(cells) != width:
-            cells = _fitted(cells, line, width, int(rows[i]), dialect, file)
+            cells = _fitted(cells, width, int(rows[i]), dialect, file)
         for j, cell in enumerate(cells):
             if dialect.words[j]:
                 cell = cell.strip()
@@ -140,11 +140,8 @@ def _careful(
     return table
 
 
-def _fitted(cells: list[str], line: str, width: int, row: int, dialect: Dialect, file: str) -> list[str]:
-    """Cells without blank ones beyond the table and without a comment at the end of the line."""
-    head, mark, _ = line.partition(" #")
-    if mark and len(short := split(head, dialect.delimiter)) <= len(cells):
-        cells = short
+def _fitted(cells: list[str], width: int, row: int, dialect: Dialect, file: str) -> list[str]:
+    """Cells without blank ones beyond the table."""
     while len(cells) > width and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != width:

@@ -63,12 +63,16 @@ _TAIL = re.compile(r"^(.+?)\s*[/,_ ]\s*([^/,_ ]+)$")
 
 def is_unit(text: str) -> bool:
     """Whether a text is a unit this package knows."""
-    return text.strip().strip("()[]{}") in _UNITS
+    return _bare(text) in _UNITS
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("()[]{}")
 
 
 def base_of(text: str | None) -> str | None:
     """SI unit behind a unit, or None where there is none or it is unknown."""
-    found = _UNITS.get((text or "").strip())
+    found = _UNITS.get(_bare(text or ""))
     return found[0] if found else None
 
 
@@ -78,7 +82,7 @@ def factor(text: str, quantity: str) -> tuple[str, float]:
     Raises:
         DataError: unknown, or a unit of something else; gives an example.
     """
-    text = text.strip()
+    text = _bare(text)
     found = _UNITS.get(text)
     allowed = BASES[quantity]
     if (found is None or found[0] not in allowed) and allowed[0] == "S" and text.endswith("s"):
@@ -100,7 +104,7 @@ def split_name(header: str, quantity: str | None = None) -> tuple[str, str | Non
     if found and is_unit(found[2]):
         mark = header[found.end(1) :].lstrip()[:1]
         if mark in ("/", ","):
-            return found[1].strip(), found[2]
-        if quantity in BASES and _UNITS[found[2]][0] in BASES[quantity] and found[2] != "1":
-            return found[1].strip(), found[2]
+            return found[1].strip(), _bare(found[2])
+        if quantity in BASES and base_of(found[2]) in BASES[quantity] and found[2] != "1":
+            return found[1].strip(), _bare(found[2])
     return header, None
