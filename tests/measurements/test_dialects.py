@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nanoneurons.measurements import Pulses, read
+from nanoneurons.core.errors import DataError
+from nanoneurons.measurements import Pulses, describe, read
 
 GOOD = 1e-6 * np.array([[10.5, 11.25, 12.0, 13.5, 14.0]])
 
@@ -97,3 +98,21 @@ def test_a_thousand_columns(tmp_path: Path):
     found = read(path, "pulses")
     assert isinstance(found, Pulses) and len(found.devices) == 1000
     np.testing.assert_allclose(found.reading, values.T)
+    notes = [note for note in found.origin.notes if "no unit" in note]
+    assert notes == ["1000 columns from 'D0' on: no unit for the conductance (1e-06 to 2e-06): taken as S"]
+    assert ("columns D0 ... D999", "conductance in S, inferred (1000 columns)") in describe(found)
+
+
+def test_runs_in_rows_without_header_are_turned(tmp_path: Path):
+    ramps = 1e-6 * (np.arange(30) + 10 * np.random.default_rng(0).random((6, 1)))
+    path = tmp_path / "rows.csv"
+    np.savetxt(path, ramps, delimiter=",")
+    found = read(path, "pulses")
+    assert isinstance(found, Pulses)
+    np.testing.assert_allclose(found.reading, ramps)
+    np.savetxt(path, ramps[:1], delimiter=";")
+    np.testing.assert_allclose(read(path, "noise").reading, ramps[:1])  # type: ignore[attr-defined]
+    ramps[4, 6] = -1e-6
+    np.savetxt(path, ramps, delimiter=",")
+    with pytest.raises(DataError, match="rows.csv, row 5, column 7: negative conductance -1e-06 S"):
+        read(path, "pulses")

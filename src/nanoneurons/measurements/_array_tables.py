@@ -170,9 +170,9 @@ def _runs_in_rows(kind: str, array: np.ndarray, notes: list[str]) -> np.ndarray:
         turn = array.shape[0] > array.shape[1]
         what = "level", "there are fewer of them"
     else:
-        with np.errstate(invalid="ignore"):
-            down, across = (float(np.nanmedian(np.abs(np.diff(array, axis=a)))) for a in (0, 1))
-        turn = down < across
+        down, across = (np.abs(np.diff(array, axis=axis)) for axis in (0, 1))
+        down, across = down[np.isfinite(down)], across[np.isfinite(across)]
+        turn = bool(len(down)) and bool(len(across)) and bool(np.median(down) < np.median(across))
         what = "device", "readings along it move the least"
     notes.append(f"each {'column' if turn else 'row'} was taken as one {what[0]}: {what[1]}")
     return array.T if turn else array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from ._records import IVSweeps, Levels, Measurements, NoiseSeries, Pulses, Retention, StepTables
@@ -13,7 +15,7 @@ def describe(measurements: Measurements) -> list[tuple[str, str]]:
     """Rows of a name and a text: file, kind, columns, devices, runs, readings, range, and every assumption made."""
     data, origin = measurements, measurements.origin
     rows = [("file", f"{origin.file}, {origin.rows:,} row{'s' * (origin.rows != 1)}"), ("measured", _KINDS[data.kind])]
-    rows += [(f"column {name}", text) for name, text in origin.columns.items()]
+    rows += _columns(origin.columns)
     count = len(np.unique(data.device))
     rows.append(("devices", f"{count:,}" + (f" ({_few(data.devices)})" if 1 < count <= 8 else "")))
     rows += _own(data)
@@ -29,6 +31,18 @@ _KINDS = {
     "iv": "I-V sweeps",
     "tables": "tables of steps",
 }
+
+
+def _columns(columns: dict[str, str]) -> list[tuple[str, str]]:
+    """What columns were taken for; many of one kind that follow each other share a line."""
+    rows = []
+    for text, group in itertools.groupby(columns.items(), key=lambda item: item[1]):
+        names = [name for name, _ in group]
+        if len(names) <= 3:
+            rows += [(f"column {name}", text) for name in names]
+        else:
+            rows.append((f"columns {names[0]} ... {names[-1]}", f"{text} ({len(names)} columns)"))
+    return rows
 
 
 def _few(names: tuple[str, ...]) -> str:

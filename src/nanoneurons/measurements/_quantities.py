@@ -77,46 +77,53 @@ class Quantities:
     shown: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
 
-    def si(self, column: Column, quantity: str, assumed: str | None = None) -> tuple[np.ndarray, str]:
+    def si(
+        self, column: Column, quantity: str, assumed: str | None = None, why: str = "as the readings"
+    ) -> tuple[np.ndarray, str]:
         """Numbers of a column in SI units, and which unit that is; `assumed` is the unit where the file has none.
 
         Raises:
             DataError: words among the numbers, mixed units, or a unit that is not known and cannot be inferred.
         """
-        table = self.roles.table
-        values, inside = self._numbers(table, column)
+        values, inside = self._numbers(column)
         header = column.unit or split_name(column.name, quantity)[1]
         told = self.units.get(column.name) or self.units.get(quantity)
+        if quantity == "read_voltage" and told and np.isfinite(read_voltage(told)):
+            told = None
+        table = self.roles.table
         if told is None and inside and header and factor(inside, quantity) != factor(header, quantity):
             table.refuse(0, column, f"the cells are in {inside}, the header says {header}; write one unit")
-        written = told or inside or header
-        if quantity == "read_voltage" and told and np.isfinite(read_voltage(told)):
-            written = inside or header
-        written = written or assumed
-        if written:
-            self.written[column.name] = written
-            try:
-                unit, scale = factor(written, quantity)
-            except DataError as error:
-                table.refuse(None, column, str(error))
-            how = (
-                "as stated"
-                if told
-                else "from the cells"
-                if inside
-                else "from the header"
-                if header
-                else "as the readings"
-            )
-            self.shown[column.name] = f"{quantity.replace('_', ' ')} in {written}, {how}"
-            return values if scale == 1 else values * scale, unit
-        unit, why = self._inferred(column, values, quantity)
-        self.shown[column.name] = f"{quantity.replace('_', ' ')} in {unit}, inferred"
-        self.notes.append(f"column {column.name!r}: {why}" if table.header else why)
-        return values, unit
+        choices = ((told, "as stated"), (inside, "from the cells"), (header, "from the header"), (assumed, why))
+        written, how = next(((unit, how) for unit, how in choices if unit), (None, ""))
+        if written is None:
+            unit, reason = self._inferred(column, values, quantity)
+            self.shown[column.name] = f"{quantity.replace('_', ' ')} in {unit}, inferred"
+            self.notes.append(f"column {column.name!r}: {reason}" if table.header else reason)
+            return values, unit
+        self.written[column.name] = written
+        self.shown[column.name] = f"{quantity.replace('_', ' ')} in {written}, {how}"
+        try:
+            unit, scale = factor(written, quantity)
+        except DataError as error:
+            table.refuse(None, column, str(error))
+        return values if scale == 1 else values * scale, unit
 
-    def _numbers(self, table: Table, column: Column) -> tuple[np.ndarray, str | None]:
+    def _alike(self, columns: list[Column], quantity: str) -> dict[str, str]:
+        """Unit inferred for all columns that have none together."""
+        plain = [
+            c
+            for c in columns
+            if c.numeric and not (c.unit or split_name(c.name, quantity)[1] or self.units.get(c.name))
+        ]
+        if len(plain) < 2 or self.units.get(quantity):
+            return {}
+        unit, reason = self._inferred(plain[0], np.concatenate([c.values for c in plain]), quantity)
+        self.notes.append(f"{len(plain)} columns from {plain[0].name!r} on: {reason}")
+        return {c.name: unit for c in plain}
+
+    def _numbers(self, column: Column) -> tuple[np.ndarray, str | None]:
         """Numbers of a column, and the unit that its cells carry."""
+        table = self.roles.table
         if column.labels is None:
             return column.values, None
         codes = column.values.astype(np.int64)
@@ -181,7 +188,8 @@ class Quantities:
         Raises:
             DataError: negative conductance or resistance, a read voltage that nobody told, columns in different units.
         """
-        found = [self._reading(column, quantity) for column in columns]
+        inferred = self._alike(columns, quantity)
+        found = [self._reading(column, quantity, inferred.get(column.name)) for column in columns]
         unit = found[0][1]
         for column, (_, other) in zip(columns, found, strict=True):
             if other != unit:
@@ -216,9 +224,9 @@ class Quantities:
             return values * (reading / self.si(source, quantity)[0][row])
         return 1 / values if role == "target" else values * reading**2
 
-    def _reading(self, column: Column, quantity: str) -> tuple[np.ndarray, str]:
+    def _reading(self, column: Column, quantity: str, inferred: str | None) -> tuple[np.ndarray, str]:
         table = self.roles.table
-        values, unit = self.si(column, quantity)
+        values, unit = self.si(column, quantity, inferred, "inferred")
         if quantity == "current":
             values, unit = self._over_voltage(column, values, unit)
         elif quantity == "resistance":

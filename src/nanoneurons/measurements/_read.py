@@ -31,7 +31,7 @@ _BUILD: dict[str, Callable[[Roles, Quantities], Measurements]] = {
     "noise": build_noise,
     "iv": build_iv,
 }
-_READINGS = ("conductance", "resistance", "current")
+_MANY = 20  # columns from which a table without header may be one of rows
 
 
 def read(
@@ -85,6 +85,7 @@ def read(
             )
         picked = kind
     del raw
+    table = _upright(table, picked)
     roles = roles_of(table, {} if isinstance(wanted, str) else wanted)
     if len(table) < 2:
         table.refuse(0, None, "the only row of data; a fit needs at least two")
@@ -100,6 +101,18 @@ def read(
         notes.insert(0, f"kind of measurement guessed: {chosen}")
     origin = Origin(path.name, checksum, len(table), used, shown, tuple(dict.fromkeys(notes)))
     return replace(measured, origin=origin)
+
+
+def _upright(table: Table, kind: str | None) -> Table:
+    """Turn a table of numbers without header whose runs lie in rows: one long row, or rows smoother than columns."""
+    if table.header or table.word != "row" or len(table.columns) < _MANY or not all(c.numeric for c in table.columns):
+        return table
+    if len(table) == 1:
+        return table.turned()
+    values = np.stack([c.values for c in table.columns], axis=1)
+    down, across = (steps[np.isfinite(steps)] for steps in (np.abs(np.diff(values, axis=axis)) for axis in (0, 1)))
+    smooth = kind == "pulses" and len(down) and len(across) and np.median(across) < 0.5 * np.median(down)
+    return table.turned() if smooth else table
 
 
 def _guessed(roles: Roles) -> str:

@@ -12,7 +12,7 @@ from nanoneurons.core.errors import DataError
 __all__ = ["Column", "Table"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column: numbers, or words as codes into `labels`.
 
@@ -46,7 +46,7 @@ class Column:
         return rank[codes.reshape(-1)], tuple(_plain(v) for v in found[order[: keep.sum()]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Columns of equal length.
 
@@ -58,7 +58,8 @@ class Table:
         header: whether the file names its columns.
         notes: statements about how the file was read.
         dialect: how the file separates cells, for the user.
-        word: how the file calls a row: ``row`` in text, ``index`` in arrays.
+        word: what a row of the table is in the file: ``row`` of a text, ``column`` of a text laid on its side,
+            ``index`` of an array.
     """
 
     file: str
@@ -80,6 +81,9 @@ class Table:
     def where(self, index: int | None, column: Column | None) -> str:
         """``data.csv, row 7, column 'G'``."""
         parts = [self.file]
+        if self.word == "column":
+            parts += [column.name] if column is not None else []
+            return ", ".join([*parts, f"column {self.row(index)}"] if index is not None else parts)
         if index is not None:
             parts.append(f"{self.word} {self.row(index)}")
         if column is not None:
@@ -89,6 +93,16 @@ class Table:
     def refuse(self, index: int | None, column: Column | None, reason: str) -> NoReturn:
         """Raise an error that names the place."""
         raise DataError(f"{self.where(index, column)}: {reason}")
+
+    def turned(self) -> Table:
+        """The table with its rows as columns, each named after its row."""
+        values = np.stack([c.values for c in self.columns])
+        columns = tuple(Column(f"row {self.row(k)}", values[:, k].copy()) for k in range(values.shape[1]))
+        notes = (
+            *self.notes,
+            f"each of the {len(columns):,} rows was taken as one run" if len(columns) > 1 else "one row",
+        )
+        return Table(self.file, columns, 1, None, False, notes, self.dialect, "column")
 
     def shown(self) -> str:
         """The names of the columns, for messages."""
