@@ -14,6 +14,7 @@ from nanoneurons.lab.fit_choice import choose
 from nanoneurons.lab.fit_compare import Candidate, Score, candidates, common, densities
 from nanoneurons.lab.fit_population import population
 from nanoneurons.lab.fit_splits import split
+from nanoneurons.lab.store import write_json
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,41 @@ def test_the_same_seed_gives_the_same_numbers(stubs):
     for row in first["candidates"] + second["candidates"]:
         del row["seconds"]
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "axis"),
+    [
+        ("levels", "devices", "reading"),
+        ("iv", "cycles", "voltage (V)"),
+        ("retention", "blocks", "time (s)"),
+        ("noise", "blocks", "time (s)"),
+    ],
+)
+def test_every_kind_is_judged_and_drawn(stub, monkeypatch, tmp_path, kind, by, axis):
+    monkeypatch.setattr("nanoneurons.fitting.catalogue", stub.Catalogue({"hfox-weak-reset": stub.Plain}))
+    data = stub.measured(kind)
+    result = fit.fitted(data).result
+    assert result["split"]["by"] == by
+    assert result["calibration"]["verdict"] in ("fits", "too few readings to tell")
+    assert result["calibration"]["readings"] == np.isfinite(data.current if kind == "iv" else data.reading).sum()
+    assert result["x"] == axis and result["series"] and result["population"] is None
+    assert result["facts"][0]["low"] is None
+    write_json(tmp_path / "rows.json", result)
+    page = report.write(tmp_path).read_text()
+    assert "What the data tell beside the device" in page and "Data over model" in page
+    assert {"overlay.svg", "ranks.svg", "residuals.svg"} == {p.name for p in (tmp_path / "figures").iterdir()}
+
+
+def test_models_that_say_the_same_cannot_be_chosen_between(stub, monkeypatch):
+    class Twin(stub.Plain):
+        pass
+
+    monkeypatch.setattr(
+        "nanoneurons.fitting.catalogue", stub.Catalogue({"hfox-weak-reset": stub.Plain, "hfox-binary": Twin})
+    )
+    words = fit.fitted(stub.measured("levels")).result["choice"]
+    assert "says of every reading what" in words and "--device" in words
 
 
 # -- choosing -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from nanoneurons.measurements import Measurements
 
 from .fit_compare import Score, common, densities, paired
 from .fit_splits import Split
+from .fit_words import listed
 
 __all__ = ["Choice", "choose"]
 
@@ -49,7 +50,7 @@ def choose(scores: Sequence[Score], data: Measurements, split: Split) -> Choice:
     best = order[0]
     behind = {i: paired(found[best] - found[i], unit) for i in order}
     near = [i for i in order if i == best or _within(behind[i], WITHIN)]
-    kept = min(near, key=lambda i: (whole[i].candidate.name == "table", whole[i].parameters, i))
+    kept = min(near, key=lambda i: (*_complexity(whole[i]), i))
     rows = []
     for i in order:
         gap, error = behind[i]
@@ -65,6 +66,11 @@ def choose(scores: Sequence[Score], data: Measurements, split: Split) -> Choice:
     fallen = sum(score.lost is not None for score in scores)
     lost = "" if not fallen else f"{fallen} other model{'s' * (fallen > 1)}"
     return Choice(whole[kept], rows, _words(whole, found, unit, order, kept, lost), int(counted.sum()))
+
+
+def _complexity(score: Score) -> tuple[bool, int, bool]:
+    """A table is the least simple; among equals the generic family, which claims no material, comes first."""
+    return score.candidate.name == "table", score.parameters, score.candidate.name != "pulsed"
 
 
 def _within(found: tuple[float, float | None], limit: float) -> bool:
@@ -96,19 +102,26 @@ def _words(
         return f"{own.label} is clearly better than {lost} that fell far behind at once" if lost else ""
     said = []
     best = order[0]
-    if kept != best:
+    same = [i for i in order if i != kept and not np.any(found[i] - found[kept])]
+    if same:
+        names = listed([whole[i].candidate.label for i in same])
+        said.append(
+            f"{own.label} says of every reading what {names} {'say' if len(same) > 1 else 'says'} too: such data "
+            "cannot choose between them; name yours with --device"
+        )
+    if kept != best and best not in same:
         said.append(
             f"{own.label} predicts held-out readings as well as {whole[best].candidate.label} within a standard error, "
             "and is simpler"
         )
-    family = [i for i in order if i not in (kept, best) and whole[i].candidate.name != own.name]
-    variant = [i for i in order if i not in (kept, best) and whole[i].candidate.name == own.name]
+    family = [i for i in order if i not in (kept, best, *same) and whole[i].candidate.name != own.name]
+    variant = [i for i in order if i not in (kept, best, *same) and whole[i].candidate.name == own.name]
     for others, kind in ((family, "the next family"), (variant, "its next variant")):
         if others:
             gap, error = paired(found[kept] - found[others[0]], unit)
             said.append(f"{_degree(gap, error)} {kind}, {whole[others[0]].candidate.label}{_gap(gap, error)}")
     text = "; ".join(said)
-    return text if kept != best else f"{own.label}: {text}"
+    return text if kept != best or same else f"{own.label}: {text}"
 
 
 def _degree(gap: float, error: float | None) -> str:

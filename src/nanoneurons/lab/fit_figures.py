@@ -58,7 +58,7 @@ def reading_unit(result: Result) -> str:
 
 def _overlay(result: Result) -> Picture:
     kind = result["data"]["kind"]
-    draw = {"levels": _levels, "iv": _sweeps, "retention": _times}.get(kind, _panels)
+    draw = {"levels": _levels, "iv": _sweeps}.get(kind, _panels)
     runs = result["series"]
     every = result["data"]["runs"]
     what = f"{len(runs)} of {every} runs{', a part of each' * (kind == 'pulses')}" if every > 1 else "A part of the run"
@@ -66,12 +66,13 @@ def _overlay(result: Result) -> Picture:
         what = "Every reading"
     aside = kind == "levels" and any(run["aside"] for run in runs)
     before = ", from the readings before it and from estimates that never saw it" if kind == "pulses" else ""
+    shape = "Diamonds with bars" if kind == "iv" else "Line and shade"
     rows = -(-len(runs) // 2)
     tall = draw is _panels
     return Picture(
         "overlay",
         "Data over model",
-        f"{what}. Dots: readings{', red where they do not count' if aside else ''}. Line and shade: the median and the "
+        f"{what}. Dots: readings{', red where they do not count' if aside else ''}. {shape}: the median and the "
         f"90 % band that the model gave each reading before it was read{before}.",
         lambda figure: draw(figure, result),
         height=1.0 + 2.4 * rows if tall and len(runs) > 1 else 3.8,
@@ -83,7 +84,7 @@ def _panels(figure: Figure, result: Result) -> None:
     runs = result["series"]
     wide = 1 if is_narrow(figure) or len(runs) == 1 else 2
     high = -(-len(runs) // wide)
-    grid = figure.subplots(high, wide, squeeze=False, sharey=len(runs) > 1)
+    grid = figure.subplots(high, wide, squeeze=False, sharey=result["data"]["kind"] == "pulses")
     for place, ax in enumerate(grid.flat):
         if place >= len(runs):
             ax.set_axis_off()
@@ -91,8 +92,10 @@ def _panels(figure: Figure, result: Result) -> None:
         _one(ax, runs[place], BLUE)
         if runs[place]["label"]:
             ax.set_title(runs[place]["label"], loc="left", fontsize=9)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
+        if not _spans_decades(ax, runs[place], result):
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
+        ax.yaxis.set_major_locator(MaxNLocator(5))
         value_axis(ax.yaxis, reading_unit(result))
         if place >= len(runs) - wide:
             ax.set_xlabel(result["x"])
@@ -116,34 +119,37 @@ def _floats(values: list[float | None]) -> np.ndarray:
     return np.array([math.nan if v is None else v for v in values])
 
 
-def _times(figure: Figure, result: Result) -> None:
-    ax = axes(figure)
-    for run, colour in zip(result["series"], COLOURS, strict=False):
-        _one(ax, run, colour, run["label"] or "measured")
-    x = np.concatenate([_floats(run["x"]) for run in result["series"]])
+def _spans_decades(ax: Axes, run: dict[str, Any], result: Result) -> bool:
+    """Make the axis of times logarithmic where they span more than two decades."""
+    x = _floats(run["x"])
     positive = x[x > 0]
-    if result["x"].startswith("time") and len(positive) and positive.max() / positive.min() > 300:
-        ax.set_xscale("log")
-    ax.set_xlabel(result["x"])
-    ax.set_ylabel(reading_label(result))
-    value_axis(ax.yaxis, reading_unit(result))
-    figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 4, markerscale=2)
+    if not result["x"].startswith("time") or not len(positive) or positive.max() < 300 * positive.min():
+        return False
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    ax.minorticks_off()
+    return True
 
 
 def _sweeps(figure: Figure, result: Result) -> None:
     ax = axes(figure)
-    for run, colour in zip(result["series"], COLOURS, strict=False):
-        x = _floats(run["x"])
-        for end, name in ((0.22, "low"), (0.22, "high"), (1.0, "median")):
-            ax.plot(x, _floats(run[name]), color=colour, alpha=end, linewidth=0.9)
-        ax.plot(
-            x, _floats(run["reading"]), "o", color=colour, markersize=2.4, alpha=0.6, markeredgewidth=0,
-            label=run["label"] or "measured",
-        )  # fmt: skip
+    colours: dict[str, str] = {}
+    for run in result["series"]:
+        x, y = _floats(run["x"]), _floats(run["reading"])
+        name = run["label"] or "measured"
+        label = None if name in colours else name
+        colour = colours.setdefault(name, COLOURS[len(colours) % len(COLOURS)])
+        ax.plot(x, y, "o", color=colour, markersize=2.4, alpha=0.6, markeredgewidth=0, label=label)
+        middle, low, high = (_floats(run[name]) for name in ("median", "low", "high"))
+        known = np.isfinite(middle)
+        around = [(middle - low)[known], (high - middle)[known]]
+        ax.errorbar(
+            x[known], middle[known], around, fmt="D", color=INK, markersize=3, capsize=3, elinewidth=1.0, alpha=0.7
+        )
     ax.set_xlabel("voltage (V)")
-    ax.set_ylabel("current")
+    ax.set_ylabel("current" if reading_unit(result) == "A" else "current (no unit)")
     value_axis(ax.yaxis, reading_unit(result))
-    figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 3, markerscale=2)
+    figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 4, markerscale=2)
 
 
 def _levels(figure: Figure, result: Result) -> None:

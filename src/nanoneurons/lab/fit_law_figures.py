@@ -160,7 +160,8 @@ def residual_picture(result: Result) -> Picture:
             centres = np.array(panel["centres"])
             gaps = np.flatnonzero(np.diff(centres) > 0.15 * np.ptp(x)) + 1 if len(centres) else []
             for row, width in zip(panel["quantiles"], (1.2, 1.8, 1.2), strict=False):
-                ax.plot(np.insert(centres, gaps, np.nan), np.insert(row, gaps, np.nan), color=BLUE, linewidth=width)
+                line = np.insert(centres, gaps, np.nan), np.insert(row, gaps, np.nan)
+                ax.plot(*line, color=BLUE, linewidth=width, marker="_" if len(gaps) else None, markersize=12)
             ax.set_xlabel(names[name])
             ax.xaxis.set_major_locator(MaxNLocator(4))
             if name == "median":

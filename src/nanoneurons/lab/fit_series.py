@@ -16,7 +16,7 @@ __all__ = ["residuals", "series"]
 
 POINTS = 250  # of one run
 WINDOW = 90  # readings of a run of pulses: the band of a whole run would be too thin to see
-RUNS = {"pulses": 4, "iv": 3, "retention": 8, "noise": 3}
+RUNS = {"pulses": 4, "iv": 3, "retention": 8, "noise": 4}
 PER_LEVEL = 200
 SCATTER = 700
 BINS = 24
@@ -33,11 +33,8 @@ def series(data: Measurements, prediction: Prediction, counted: np.ndarray) -> l
     if data.kind == "levels":
         return _levels(data, prediction, counted)
     measured = readings(data)
-    rows = np.flatnonzero((counted & np.isfinite(measured)).any(1))
-    if data.kind != "iv":
-        rows = rows[np.argsort(np.nanmean(measured[rows], 1), kind="stable")]
-    most = RUNS.get(data.kind, 4)
-    rows = rows[_spread(len(rows), most)]
+    known = np.isfinite(measured)
+    rows = _chosen(data, np.flatnonzero((known if data.kind == "iv" else known & counted).any(1)))
     at = _x(data)
     found = []
     for row in rows:
@@ -45,8 +42,20 @@ def series(data: Measurements, prediction: Prediction, counted: np.ndarray) -> l
         if data.kind == "pulses":
             known = known[_window(data.pulses[row, known])]  # type: ignore[attr-defined]
         shown = known[_spread(len(known), POINTS)]
+        if data.kind == "iv":  # a model may speak of a few points of a sweep only
+            shown = np.union1d(shown, np.flatnonzero(np.isfinite(prediction.median[row])))
         found.append({"label": _label(data, int(row)), **_curve(at[row], measured[row], prediction, row, shown)})
     return found
+
+
+def _chosen(data: Any, rows: np.ndarray) -> np.ndarray:
+    """Runs from the lowest readings to the highest; of sweeps, every one of some cycles."""
+    most = RUNS.get(data.kind, 4)
+    if data.kind == "iv":
+        cycles = np.unique(data.cycle[rows])
+        return rows[np.isin(data.cycle[rows], cycles[_spread(len(cycles), most)])][: 3 * most]
+    rows = rows[np.argsort(np.nanmean(readings(data)[rows], 1), kind="stable")]
+    return rows[_spread(len(rows), most)]
 
 
 def _window(pulses: np.ndarray) -> slice:
@@ -66,10 +75,10 @@ def _curve(x: np.ndarray, y: np.ndarray, prediction: Prediction, row: int, shown
 def _label(data: Measurements, row: int) -> str:
     parts = [data.devices[int(data.device[row])]] if len(data.devices) > 1 else []
     if hasattr(data, "level"):
-        parts.append(f"level {int(data.level[row])}")  # type: ignore[attr-defined]
+        parts.append(f"level {int(data.level[row]) + 1}")  # type: ignore[attr-defined]
     cycle = getattr(data, "cycle", None)
     if cycle is not None and len(np.unique(cycle)) > 1:
-        parts.append(f"cycle {int(cycle[row])}")
+        parts.append(f"cycle {int(cycle[row]) + 1}")
     if not parts and len(data.device) > 1:
         parts.append(f"run {row + 1}")
     return ", ".join(parts)
@@ -108,7 +117,7 @@ def _levels(data: Any, prediction: Prediction, counted: np.ndarray) -> list[dict
         own, right = data.reading[rows], counted[rows]
         left = np.isfinite(own) & ~right
         expected = {name: _middle(getattr(prediction, name)[rows][:, :1][right[:, :1]]) for name in CURVES}
-        entry = {"label": f"level {int(level)}", "target": None if data.target is None else data.target[int(level)]}
+        entry = {"label": f"level {int(level) + 1}", "target": None if data.target is None else data.target[int(level)]}
         found.append({**entry, "reading": _thinned(own[right]), "aside": _thinned(own[left]), **expected})
     return found
 
@@ -137,29 +146,42 @@ def residuals(data: Measurements, prediction: Prediction, counted: np.ndarray, s
         return None
     score = stats.norm.ppf(np.clip(prediction.rank[chosen], 5e-5, 1 - 5e-5))
     axes = {"x": _x(data)[chosen], "median": prediction.median[chosen]}
-    if data.kind == "levels":
+    if data.kind == "levels" or len(np.unique(axes["x"])) < 5:
         del axes["x"]
+    groups = np.broadcast_to(_group(data)[:, None], chosen.shape)[chosen]
+    together = groups if data.kind in ("levels", "retention", "noise") and len(np.unique(groups)) <= BINS else None
     pick = np.random.default_rng(seed).permutation(len(score))[:SCATTER]
     return {
         "score": plain(score[pick]),
         "mean": float(score.mean()),
         "deviation": float(score.std(ddof=1)) if len(score) > 1 else None,
-        "against": {name: {"points": plain(x[pick]), **_binned(x, score)} for name, x in axes.items()},
+        "against": {
+            name: {"points": plain(x[pick]), **_binned(x, score, together if name == "median" else None)}
+            for name, x in axes.items()
+        },
     }
 
 
-def _binned(x: np.ndarray, score: np.ndarray) -> dict[str, Any]:
-    """Quantiles of the scores in bins of equal numbers of readings; at least 20 in each."""
-    bins = min(BINS, max(1, len(x) // 20))
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)))
-    place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, max(len(edges) - 2, 0))
+def _group(data: Any) -> np.ndarray:
+    """What readings of the same expected value share."""
+    return data.level if data.kind == "levels" else np.arange(len(data.device))
+
+
+def _binned(x: np.ndarray, score: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
+    """Quantiles of the scores of each group, or in bins of equal numbers of readings; at least ten in each."""
+    if groups is None:
+        bins = min(BINS, max(1, len(x) // 20))
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)))
+        groups = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, max(len(edges) - 2, 0))
     centres, found = [], []
-    for k in range(max(len(edges) - 1, 1)):
-        own = score[place == k]
+    for k in np.unique(groups):
+        own = score[groups == k]
         if len(own) >= 10:
-            centres.append(float(np.median(x[place == k])))
+            centres.append(float(np.median(x[groups == k])))
             found.append(np.quantile(own, QUANTILES))
-    return {"centres": centres, "quantiles": np.array(found).T.tolist() if found else []}
+    order = np.argsort(centres)
+    centres = np.array(centres)[order].tolist()
+    return {"centres": centres, "quantiles": np.array(found)[order].T.tolist() if found else []}
 
 
 def plain(values: np.ndarray) -> list[float | None]:

@@ -31,7 +31,7 @@ def headline(result: dict[str, Any]) -> str:
     verdict = {"fits": "it fits", "does not fit well enough": "it does not fit well enough"}
     said.append(verdict.get(found["verdict"], f"{found['verdict']} whether it fits"))
     if found["inside"] is not None:
-        said[-1] += f": its 90 % band holds {share(found)} of held-out readings"
+        said[-1] += f": its 90 % band holds {share(found)} of {found['readings']:,} held-out readings"
     return "; ".join(said) + "."
 
 

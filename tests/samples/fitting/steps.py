@@ -1,4 +1,4 @@
-"""A plain fitter with closed forms, so that tests of what is built on fitters need none of the catalogue's."""
+"""Plain fitters with closed forms, so that tests of what is built on fitters need none of the catalogue's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from scipy import stats
 from nanoneurons import devices
 from nanoneurons.core.errors import DataError
 from nanoneurons.core.random import generator_for
-from nanoneurons.fitting import Estimate, Fit, Fitter, Prediction, simulate
-from nanoneurons.measurements import Origin, Pulses
+from nanoneurons.fitting import Estimate, Fact, Fit, Fitter, Prediction, simulate
+from nanoneurons.measurements import IVSweeps, Levels, Measurements, NoiseSeries, Origin, Pulses, Retention
 
 
 class Steps(Fitter):
@@ -102,3 +102,60 @@ def campaign(count=8, length=60, seed=0, dead=0, **changes) -> Pulses:
         cycle=np.zeros(count, int),
         origin=Origin("stub.csv", "ab" * 32, count * length, count * length, {"w": "weight"}, ("no unit: weights",)),
     )
+
+
+class Plain(Fitter):
+    """`hfox-weak-reset` from anything: readings of a level, or of a voltage, are normal, and nothing is a parameter."""
+
+    kinds = ("levels", "retention", "noise", "iv")
+
+    def fit(self, data, base, variant="", progress=None):
+        values = self._values(data)
+        laws = {}
+        for group in np.unique(self._group(data)):
+            own = values[self._group(data) == group]
+            laws[group] = float(np.nanmean(own)), max(float(np.nanstd(own)), 1e-12)
+        fact = Fact("mean reading", float(np.nanmean(values)), np.nan, np.nan, "1", "mean of all readings")
+        return Fit("hfox-weak-reset", "", base, (), np.eye(0), {}, {"knee": "not asked for"}, (), 0.0, facts=(fact,),
+                   private=laws)  # fmt: skip
+
+    def predict(self, fit, data):
+        values, group = self._values(data), self._group(data)
+        mean, spread = (np.vectorize(lambda g, k=k: fit.private[g][k])(group) for k in (0, 1))
+        law = stats.norm(mean, spread)
+        found = [*(law.ppf(q) for q in (0.5, 0.05, 0.95)), law.cdf(values), law.logpdf(values)]
+        return Prediction(*(np.where(np.isnan(values), np.nan, f) for f in found))
+
+    @staticmethod
+    def _values(data):
+        return data.current if data.kind == "iv" else data.reading
+
+    def _group(self, data):
+        if data.kind == "iv":
+            return np.nan_to_num(np.round(data.voltage, 1))
+        group = data.level if data.kind in ("levels", "retention") else data.device
+        return np.broadcast_to(group[:, None], data.reading.shape)
+
+
+def measured(kind: str, seed: int = 0) -> Measurements:
+    """A small file's worth of one kind."""
+    rng = np.random.default_rng(seed)
+    origin = Origin(f"{kind}.csv", "cd" * 32)
+    if kind == "levels":
+        level = np.tile(np.arange(3), 20)
+        return Levels(
+            np.repeat(np.arange(20), 3), tuple(f"d{k}" for k in range(20)), "S",
+            reading=1e-6 * (10 + 10 * level[:, None] + rng.normal(size=(60, 2))), level=level,
+            cycle=np.zeros(60, int), target=(1e-5, 2e-5, 3e-5), origin=origin,
+        )  # fmt: skip
+    if kind == "iv":
+        voltage = np.tile(np.concatenate([np.arange(11), np.arange(9, -1, -1)]) / 10, (5, 1))
+        current = 1e-5 * voltage + 2e-7 * rng.normal(size=voltage.shape)
+        return IVSweeps(np.zeros(5, int), ("a",), voltage=voltage, current=current, cycle=np.arange(5), origin=origin)
+    time = np.tile(np.geomspace(1, 1e4, 40), (3, 1))
+    reading = 1e-5 * (1 + np.arange(3)[:, None]) + 2e-7 * rng.normal(size=(3, 40))
+    if kind == "retention":
+        return Retention(
+            np.zeros(3, int), ("a",), reading=reading, time=time, level=np.arange(3), origin=origin,
+        )  # fmt: skip
+    return NoiseSeries(np.arange(3), ("a", "b", "c"), reading=reading, time=time, origin=origin)
