@@ -15,6 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from nanoneurons.cli import _describe
+from nanoneurons.cli._fitted import IDENTIFIED_COLUMNS, identified_rows
 from nanoneurons.cli._show import number
 from nanoneurons.cli.catalogues import (
     OSCILLATION_COLUMNS,
@@ -113,6 +114,9 @@ def device(found: dict[str, Any]) -> str:
         rows = [tuple(cell(value) for value in row) for row in neuron_rows(found)]
         text += ["## Firing\n", table(OSCILLATION_COLUMNS, rows)]
     text += ["## Parameters\n", _parameters(found)]
+    if found["identified"]:
+        rows = [tuple(cell(value) for value in row) for row in identified_rows(found["identified"])]
+        text += ["## What measurements tell\n", table(IDENTIFIED_COLUMNS, rows)]
     if not found["prices"]:
         return "\n".join([*text, "Energy: priced by its circuit.\n"]) + _citation(found)
     text.append("## Energy per event\n")

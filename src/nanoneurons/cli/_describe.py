@@ -7,6 +7,8 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from . import _fitted
+
 if TYPE_CHECKING:
     from nanoneurons.core.energy import Price
     from nanoneurons.core.parameter import Parameterized
@@ -44,7 +46,7 @@ def device_in_list(spec: str) -> dict[str, Any]:
     from nanoneurons import devices
 
     made = devices.get(spec)
-    name, _, preset = spec.partition(":")
+    name, _, preset = ("", "", "") if spec.endswith(".toml") else spec.partition(":")
     about = devices.presets(name).get(preset, {})
     return {
         "name": spec,
@@ -59,13 +61,15 @@ def device_in_list(spec: str) -> dict[str, Any]:
         **_oscillation(made),
         **_resonance(made),
         "imperfections": [i.name for i in made.imperfections()],
-        "parameters": _parameters(made, about),
+        "identified": _fitted.identified(made),
+        "parameters": _fitted.fitted_parameters(spec, _parameters(made, about)),
         "tables": dict(made.tables()),
-        "presets": [] if preset else [f"{name}:{p}" for p in devices.presets(name)],
+        "presets": [] if preset or not name else [f"{name}:{p}" for p in devices.presets(name)],
         "prices": _prices(made.prices()),
         "source": about.get("source", ""),
         "notes": about.get("notes", ""),
         "citation": made.citation,
+        **_fitted.of_file(spec),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from . import _names
+from ._fitted import IDENTIFIED_COLUMNS, identified_rows, show_file
 from ._show import number, print_json, print_table, print_text
 
 __all__ = [
@@ -235,7 +236,14 @@ def _device(found: dict[str, Any]) -> None:
         print_table("resonance", OSCILLATION_COLUMNS, resonance_rows(found))
     if "threshold_drive" in found:
         print_table("firing", OSCILLATION_COLUMNS, neuron_rows(found))
-    print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
+    if "file" in found:
+        show_file(found)
+    else:
+        print_table("parameters", PARAMETER_COLUMNS, parameter_rows(found["parameters"]))
+    if found["identified"]:
+        print_table(
+            "what measurements tell ('nanoneurons fit')", IDENTIFIED_COLUMNS, identified_rows(found["identified"])
+        )
     prices = [
         (p["event"], f"{number(p['joule'])} J", p["node"], p["source"] + ("" if p["verified"] else " [unverified]"))
         for p in found["prices"]

@@ -157,27 +157,21 @@ def _interval(cost: dict[str, Any]) -> str:
 
 
 def _tiles(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The four or five numbers to remember."""
+    """The four numbers to remember."""
     rows = {r["condition"]: r for r in result["rows"]}
     full, ideal = rows["full"], rows["ideal"]
     half = "" if full["low"] is None else f" ± {50 * (full['high'] - full['low']):.2f}"
+    fitted = ""
+    if (fit := result["fit"]) is not None:
+        low, high = max(fit["low"], 0.0), min(fit["high"], 1.0)
+        fitted = f"; {100 * low:.1f} to {100 * high:.1f} % with the uncertainty of the fit"
     tiles = [
         {
             "value": f"{100 * full['mean']:.2f}{half} %",
-            "text": f"accuracy of the full device (ideal: {percent(ideal['mean'])})",
+            "text": f"accuracy of the full device (ideal: {percent(ideal['mean'])}){fitted}",
             "verified": True,
         }
     ]
-    if result["fit"] is not None:
-        share = result["fit"]["shares"]["fit"]
-        low, high = max(result["fit"]["low"], 0.0), min(result["fit"]["high"], 1.0)
-        tiles.append(
-            {
-                "value": f"{100 * low:.1f} to {100 * high:.1f} %",
-                "text": f"accuracy with the uncertainty of the fit, which makes {100 * share:.0f} % of the variance",
-                "verified": True,
-            }
-        )
     worst, need = result["costliest"], result["requirement"]
     if worst is not None:
         (cost,) = [c for c in result["costs"] if c["imperfection"] == worst["imperfection"]]

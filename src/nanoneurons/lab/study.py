@@ -169,15 +169,11 @@ def _of_other_parts(circuit: Circuit) -> dict[str, Any]:
 
 
 def _of_file(setup: Setup) -> dict[str, Any]:
-    """What of a device file decides the numbers besides the values of its parameters: tables, and draws."""
-    found: dict[str, Any] = {}
-    if tables := setup.circuit.device.tables():
-        found["device_tables"] = dict(tables)
-    if setup.drawn:
-        assert setup.file is not None
-        known = {name: dataclasses.astuple(u) for name, u in setup.file.known.items()}
-        found["fit"] = [len(setup.drawn), known, setup.file.correlation]
-    return found
+    """What of a device file decides the numbers besides the values of its parameters: their uncertainty."""
+    if not setup.drawn or setup.file is None:
+        return {}
+    known = {name: dataclasses.astuple(u) for name, u in setup.file.known.items()}
+    return {"fit": [len(setup.drawn), known, setup.file.correlation]}
 
 
 def _beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
