@@ -11,7 +11,7 @@ import torch
 from nanoneurons import devices
 from nanoneurons.core.errors import DataError
 from nanoneurons.fitting import catalogue
-from nanoneurons.measurements import Levels, NoiseSeries
+from nanoneurons.measurements import IVSweeps, Levels, NoiseSeries, Retention
 
 BASE = devices.get("hfox-binary")
 FITTER = catalogue["hfox-binary"]()
@@ -109,11 +109,72 @@ def test_a_density_integrates_to_one():
     assert np.trapezoid(density, grid) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_readings_without_a_unit_tell_the_ratio():
+    data = campaign()
+    fit = FITTER.fit(dataclasses.replace(data, reading=data.reading * 3e6, unit="1"), BASE)
+    known = FITTER.fit(data, BASE)
+    assert fit.device.resistance_low == BASE.resistance_low and "ratio" in fit.kept["resistance_low"]
+    ratio = known.device.resistance_high / known.device.resistance_low
+    assert fit.device.resistance_high / fit.device.resistance_low == pytest.approx(ratio, rel=1e-3)
+    assert fit.scale is not None
+    offset, slope = fit.scale
+    assert offset + slope / fit.device.resistance_low == pytest.approx(3e6 / known.device.resistance_low, rel=1e-3)
+
+
+def test_a_noise_series_and_retention_tell_read_noise_alone():
+    rng = np.random.default_rng(0)
+    reading = 1e-4 * np.exp(0.03 * rng.standard_normal((6, 200)))
+    time = np.tile(np.arange(1.0, 201.0), (6, 1))
+    series = NoiseSeries(np.arange(6), tuple("abcdef"), reading=reading, time=time)
+    kept = Retention(np.arange(6), tuple("abcdef"), reading=reading, time=time, level=np.zeros(6, int))
+    for data in (series, kept):
+        fit = FITTER.fit(data, BASE)
+        assert [e.name for e in fit.estimates] == ["read_noise"]
+        assert fit.estimates[0].low < 0.03 < fit.estimates[0].high
+        assert set(fit.kept) == {n for names in BASE.identified.values() for n in names} - {"read_noise"}
+
+
+def sweeps(rng, cycles=12, offset=0.0):
+    """RESET above zero, SET below, of one device; LRS 5 kohm, HRS 100 kohm with a spread of 0.3."""
+    out = np.linspace(0, 1, 101)
+    there = np.concatenate([out, out[::-1]])
+    voltage, current = [], []
+    for _ in range(cycles):
+        low, high = 1 / 5e3, np.exp(0.3 * rng.standard_normal()) / 1e5
+        at = 0.6 + 0.02 * rng.standard_normal()
+        falls = np.where(np.arange(202) < 101 * at, low, high) * there
+        rises = np.where(np.arange(202) < 101 * 0.8, high, low) * there
+        voltage += [there, -2 * there]
+        current += [falls + offset, -2 * rises + offset]
+    cycle = np.repeat(np.arange(cycles), 2)
+    return IVSweeps(
+        np.zeros(2 * cycles, int), ("a",), voltage=np.array(voltage), current=np.array(current), cycle=cycle
+    )
+
+
+@pytest.mark.parametrize("offset", [0.0, 2e-6])
+def test_sweeps_tell_both_states_and_the_switching_voltages(offset):
+    data = sweeps(np.random.default_rng(1), 30, offset)
+    fit = FITTER.fit(data, BASE)
+    assert fit.device.resistance_low == pytest.approx(5e3, rel=1e-6)
+    high, spread = fit.estimate("resistance_high"), fit.estimate("high_spread_cycle")
+    assert high.low < 1e5 < high.high and spread.low < 0.3 < spread.high
+    facts = {f.name: f.value for f in fit.facts}
+    assert facts["SET voltage"] == pytest.approx(-1.6, abs=0.03)
+    assert facts["RESET voltage"] == pytest.approx(0.6, abs=0.02)
+    assert facts["RESET voltage, cycle to cycle"] == pytest.approx(0.02, abs=0.008)
+    shown = FITTER.predict(fit, data)
+    ok = np.isfinite(shown.low)
+    assert ok.sum() == 60
+    assert 0.8 < ((data.current > shown.low) & (data.current < shown.high))[ok].mean() <= 1
+    assert ((data.current > shown.median) == (shown.rank > 0.5))[ok].mean() > 0.95
+
+
 def test_what_it_cannot_learn_from_is_refused():
     data = campaign(copies=3, cycles=2)
-    assert "unit" in FITTER.refusal(dataclasses.replace(data, unit="1"))
     assert "3 levels" in FITTER.refusal(dataclasses.replace(data, level=np.arange(len(data.level)) % 3))
-    series = NoiseSeries(np.zeros(1, int), ("a",), reading=np.ones((1, 3)), time=np.ones((1, 3)))
-    assert series.kind in FITTER.kinds or "not from noise" in FITTER.refusal(series)
     with pytest.raises(DataError, match="zero, negative or missing"):
         FITTER.fit(dataclasses.replace(data, reading=np.zeros_like(data.reading)), BASE)
+    one_way = dataclasses.replace(sweeps(np.random.default_rng(0), 2), current=np.zeros((4, 202)))
+    with pytest.raises(DataError):
+        FITTER.fit(one_way, BASE)

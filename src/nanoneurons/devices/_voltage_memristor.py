@@ -64,6 +64,11 @@ class VoltageMemristor(MemoryDevice, ABC):
     drive_effect: ClassVar[int] = -1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "vdsp"
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "levels": ("conductance_high", "on_off_ratio", "read_noise", "stuck_low"),
+        "retention": ("read_noise",),
+        "noise": ("read_noise",),
+    }
 
     threshold_up: float
     threshold_down: float

@@ -88,6 +88,9 @@ class HfOxBinary(MemoryDevice):
     default_rule: ClassVar[str] = "straight-through"
     identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "levels": (*_RESISTANCES, "read_noise", "stuck_share", "stuck_low"),
+        "iv": (*_RESISTANCES, "stuck_share", "stuck_low"),
+        "retention": ("read_noise",),
+        "noise": ("read_noise",),
     }
 
     resistance_low: float = param(

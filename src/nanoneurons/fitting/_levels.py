@@ -1,11 +1,12 @@
 r"""Programmed levels: what is dead, what lies far off, and what the next reading will be.
 
-A device that reads nothing at every programming counts as dead. Readings beyond six robust standard deviations (1.4826
+A device that reads nothing at every programming counts as dead. Readings beyond ten robust standard deviations (1.4826
 times the median distance from the median) of their level are set aside and counted.
 
 The next reading of a run is predicted from the mean of its level, the device's own part as far as it is known, and the
-reads of the same run before it (a Kalman filter of one constant); the law is normal or Student's t, of the reading or
-of its logarithm.
+reads of the same run before it (a Kalman filter of one constant). The law is normal or Student's t, of the reading or
+of its logarithm, or the own distribution of the readings, smoothed, whichever has the lowest AIC (for the smoothed one,
+twice the cross-validated loss).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ __all__ = [
     "share",
 ]
 
-_FAR = 6.0
+_FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -152,51 +153,98 @@ class Law:
     Attributes:
         log: whether the law is that of the logarithm.
         freedom: of Student's t; infinite for the normal law.
+        stretch: width of Student's t over that of standardised readings.
+        sample: standardised readings whose smoothed distribution is the law, or None.
+        width: of the kernel.
     """
 
     log: bool = False
     freedom: float = math.inf
+    stretch: float = 1.0
+    sample: np.ndarray | None = None
+    width: float = 0.0
 
     @property
     def words(self) -> str:
         """Name for people."""
-        name = "normal" if math.isinf(self.freedom) else f"Student t with {self.freedom:.3g} degrees of freedom"
-        return {"normal": "log-normal"}.get(name, f"{name}, of the logarithm") if self.log else name
+        if self.sample is not None:
+            return "smoothed own distribution"
+        if math.isinf(self.freedom):
+            return "log-normal" if self.log else "normal"
+        return f"Student t, {self.freedom:.3g} degrees of freedom{', of the logarithm' if self.log else ''}"
+
+    def quantile(self, p: float) -> float:
+        """Of a standardised reading."""
+        if self.sample is not None:
+            found: Any = optimize.brentq(lambda z: float(self.below(np.array([z]))[0]) - p, -60.0, 60.0)
+            return float(found)
+        if math.isinf(self.freedom):
+            return float(stats.norm.ppf(p))
+        return float(stats.t.ppf(p, self.freedom)) * self.stretch
+
+    def below(self, z: np.ndarray) -> np.ndarray:
+        """Probability of a smaller standardised reading."""
+        if self.sample is not None:
+            return stats.norm.cdf((z[..., None] - self.sample) / self.width).mean(-1)
+        return stats.norm.cdf(z) if math.isinf(self.freedom) else stats.t.cdf(z / self.stretch, self.freedom)
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Logarithm of the density of standardised readings."""
+        if self.sample is not None:
+            return np.log(stats.norm.pdf((z[..., None] - self.sample) / self.width).mean(-1) / self.width + 1e-300)
+        if math.isinf(self.freedom):
+            return stats.norm.logpdf(z)
+        return stats.t.logpdf(z / self.stretch, self.freedom) - math.log(self.stretch)
 
 
 def best_law(
-    residuals: Callable[[bool], tuple[np.ndarray, np.ndarray]], positive: bool
-) -> tuple[Law, dict[str, float]]:
-    """Law with the lowest AIC.
+    residuals: Callable[[bool], tuple[np.ndarray, np.ndarray]], positive: bool, own: bool = False
+) -> tuple[Law, float]:
+    """Law with the lowest AIC, and half of its AIC, negative.
 
     Args:
         residuals: from "of the logarithm?" to readings on that scale less their means, over their expected standard
             deviations, and the log Jacobian of each.
         positive: whether logarithms exist.
-
-    Returns:
-        The law, and AIC by words.
+        own: whether the readings' own smoothed distribution may be taken; it needs 40 of them.
     """
-    found: dict[str, float] = {}
     best, lowest = Law(), math.inf
     for log in (False, True) if positive else (False,):
         z, jacobian = residuals(log)
-        plain = -2 * (stats.norm.logpdf(z) + jacobian).sum()
+        part = -2 * float(jacobian.sum())
 
-        def heavy(x: float, z=z, jacobian=jacobian) -> float:
-            nu = math.exp(x) + 2.1
-            scale = math.sqrt((nu - 2) / nu)
-            return -2 * float((stats.t.logpdf(z / scale, nu) - math.log(scale) + jacobian).sum())
+        def heavy(x: np.ndarray, z=z, log=log) -> float:
+            return -2 * float(Law(log, *_tail(x)).log_density(z).sum())
 
-        tail: Any = optimize.minimize_scalar(heavy, bounds=(-3.0, 5.0), method="bounded")
-        for law, aic in (
-            (Law(log), float(plain)),
-            (Law(log, math.exp(float(tail.x)) + 2.1), float(tail.fun) + 2),
-        ):
-            found[law.words] = aic
-            if aic < lowest - 1e-9:
-                best, lowest = law, aic
-    return best, found
+        tail: Any = optimize.minimize(heavy, np.array([1.0, -0.1]), method="Nelder-Mead", options={"maxiter": 200})
+        plain = -2 * float(stats.norm.logpdf(z).sum())
+        tried = [(Law(log), plain), (Law(log, *_tail(tail.x)), float(tail.fun) + 2)]
+        if own and not log and len(z) >= 40:
+            tried.append(_kernel(z))
+        for law, aic in tried:
+            if aic + part < lowest - 1e-9:
+                best, lowest = law, aic + part
+    return best, -0.5 * lowest
+
+
+def _tail(x: np.ndarray) -> tuple[float, float]:
+    return math.exp(min(max(x[0], -3.0), 5.0)) + 2.1, math.exp(min(max(x[1], -4.0), 1.0))
+
+
+def _kernel(z: np.ndarray) -> tuple[Law, float]:
+    """Smoothed distribution with the width that predicts each reading from the others best, and -2 of that score."""
+    squares = (z[:, None] - z) ** 2
+    np.fill_diagonal(squares, np.inf)
+
+    def loss(log_width: float) -> float:
+        width = math.exp(log_width)
+        density = np.exp(-0.5 * squares / width**2).sum(1) / ((len(z) - 1) * width * math.sqrt(2 * math.pi))
+        return -2 * float(np.log(density + 1e-300).sum())
+
+    found: Any = optimize.minimize_scalar(loss, bounds=(math.log(0.1), math.log(1.5)), method="bounded")
+    width = math.exp(float(found.x))
+    shrink = 1 / math.sqrt(1 + width**2)  # a kernel widens the sample
+    return Law(False, math.inf, 1.0, shrink * np.sort(z), shrink * width), float(found.fun) + 2
 
 
 @dataclass(frozen=True)
@@ -204,45 +252,59 @@ class LevelModel:
     """What `predict_levels` needs.
 
     Attributes:
-        parts: means and scatter on the scale of `law`.
-        effect, variance: own part of each device and its posterior variance, ``(levels, devices)``.
-        law: of the readings.
-        levels: index of level of each group of `parts`.
-        known: whether a device was in the fit, ``(devices,)``.
+        levels: index of level of each group.
+        laws: of the readings of each group.
+        parts: means and scatter by "of the logarithm?".
+        effects: own part of each device and its posterior variance, ``(groups, devices)`` each, likewise.
+        dead: devices that are not predicted, ``(devices,)``.
     """
 
-    parts: Components
-    effect: np.ndarray
-    variance: np.ndarray
-    law: Law
     levels: tuple[int, ...]
+    laws: tuple[Law, ...]
+    parts: dict[bool, Components]
+    effects: dict[bool, tuple[np.ndarray, np.ndarray]]
+    dead: np.ndarray
 
     @classmethod
-    def of(cls, parts: Components, runs: Runs, devices: int, law: Law, levels: tuple[int, ...]) -> LevelModel:
-        """Model after a fit."""
-        effect, variance = parts.device_effects(runs, devices)
-        return cls(parts, effect, variance, law, levels)
+    def of(
+        cls, levels: tuple[int, ...], laws: tuple[Law, ...], fits: dict[bool, tuple[Components, Runs]], dead: np.ndarray
+    ) -> LevelModel:
+        """Model after fits of the readings, of their logarithms or of both."""
+        parts = {log: one for log, (one, _) in fits.items()}
+        return cls(
+            levels, laws, parts, {log: one.device_effects(runs, len(dead)) for log, (one, runs) in fits.items()}, dead
+        )
 
 
 def predict_levels(model: LevelModel, data: Levels) -> Prediction:
-    """Every reading from the level, the device and the reads of the same run before it."""
-    group = np.full(len(data.level), -1)
-    for g, level in enumerate(model.levels):
-        group[data.level == level] = g
-    device = np.minimum(data.device, model.effect.shape[1] - 1)
-    unseen = data.device >= model.effect.shape[1]
-    parts = model.parts
-    mean = parts.mean[group, 0] + np.where(unseen, 0.0, model.effect[group, device])
-    spread = parts.device[group, 0] ** 2
-    spread = np.where(unseen, spread, model.variance[group, device]) + parts.cycle[group, 0] ** 2
-    error = ((parts.mean[:, 2] - parts.mean[:, 0]) / stats.t.ppf(0.975, parts.freedom)) ** 2
-    freedom = np.maximum(parts.freedom, 1.0)[group]
-    read = max(float(parts.read[0]), 1e-9 * float(np.abs(parts.mean[:, 0]).max()))
-    missing = (group < 0)[:, None] | ~np.isfinite(data.reading) | (model.law.log & (data.reading <= 0))
-    reading = np.where(missing, np.nan, data.reading)
-    y = np.log(reading) if model.law.log else reading
-    expected, variance = forecast(y, mean, spread + error[group], read**2)
-    return law_prediction(reading, expected, np.sqrt(variance), model.law, freedom[:, None])
+    """Every reading from the level, the device and the reads of the same run before it.
+
+    Dead devices, and readings of nothing, are not predicted: the share of stuck devices speaks of them.
+    """
+    devices = len(model.dead)
+    seen = data.device < devices
+    device = np.minimum(data.device, devices - 1)
+    shown = np.where(np.isfinite(data.reading) & ~(seen & model.dead[device])[:, None], data.reading, np.nan)
+    if data.unit == "S":
+        shown = np.where(shown > 0, shown, np.nan)
+    out = [np.full(data.reading.shape, np.nan) for _ in range(5)]
+    for g, (level, law) in enumerate(zip(model.levels, model.laws, strict=True)):
+        ours = np.flatnonzero(data.level == level)
+        parts, (effect, posterior) = model.parts[law.log], model.effects[law.log]
+        mean = parts.mean[g, 0] + np.where(seen[ours], effect[g, device[ours]], 0.0)
+        own = np.where(seen[ours], posterior[g, device[ours]], parts.device[g, 0] ** 2)
+        error = ((parts.mean[g, 2] - parts.mean[g, 0]) / stats.t.ppf(0.975, parts.freedom[g])) ** 2
+        read = max(float(parts.read[0]), 1e-9 * float(np.abs(parts.mean[:, 0]).max()))
+        reading = np.where(shown[ours] > 0, shown[ours], np.nan) if law.log else shown[ours]
+        y = np.log(reading) if law.log else reading
+        expected, variance = forecast(y, mean, own + parts.cycle[g, 0] ** 2 + error, read**2)
+        sd = np.sqrt(variance)
+        again = np.cumsum(np.isfinite(y), axis=1) - np.isfinite(y) > 0  # known but for read noise
+        for chosen, whose in ((~again, law), (again, Law(law.log))):
+            made = law_prediction(np.where(chosen, reading, np.nan), expected, sd, whose, float(parts.freedom[g]))
+            for whole, part in zip(out, vars(made).values(), strict=True):
+                whole[ours] = np.where(chosen, part, whole[ours])
+    return Prediction(*out)
 
 
 def forecast(y: np.ndarray, mean: np.ndarray, variance: np.ndarray, read: float) -> tuple[np.ndarray, np.ndarray]:
@@ -259,7 +321,7 @@ def forecast(y: np.ndarray, mean: np.ndarray, variance: np.ndarray, read: float)
 
 
 def law_prediction(
-    reading: np.ndarray, expected: np.ndarray, sd: np.ndarray, law: Law, freedom: np.ndarray | float = math.inf
+    reading: np.ndarray, expected: np.ndarray, sd: np.ndarray, law: Law, freedom: float = math.inf
 ) -> Prediction:
     """Bands, ranks and densities of readings.
 
@@ -267,14 +329,14 @@ def law_prediction(
         expected, sd: on the scale of the law.
         freedom: of the fitted standard deviation; it widens a normal law to Student's t.
     """
-    nu = np.minimum(np.broadcast_to(freedom, expected.shape), law.freedom)
-    nu = np.where(np.isinf(nu), 1e9, nu)
-    scale = sd * (math.sqrt((law.freedom - 2) / law.freedom) if math.isfinite(law.freedom) else 1.0)
     y = np.log(reading) if law.log else reading
-    half = stats.t.ppf(0.95, nu) * scale
+    z = (y - expected) / sd
+    if law.sample is None and math.isinf(law.freedom) and 2.5 < freedom < 1e6:
+        law = Law(law.log, freedom)
     back = np.exp if law.log else np.asarray
-    gone = ~np.isfinite(reading)
-    z = (y - expected) / scale
-    density = stats.t.logpdf(z, nu) - np.log(scale) - (y if law.log else 0.0)
-    made = [back(expected), back(expected - half), back(expected + half), stats.t.cdf(z, nu), density]
-    return Prediction(*(np.where(gone, np.nan, values) for values in made))
+    shown = np.isfinite(z)
+    rank, density = np.full((2, *z.shape), np.nan)
+    rank[shown] = law.below(z[shown])
+    density[shown] = law.log_density(z[shown]) - np.log(sd[shown]) - (y[shown] if law.log else 0.0)
+    ends = [np.where(shown, back(expected + law.quantile(p) * sd), np.nan) for p in (0.5, 0.05, 0.95)]
+    return Prediction(*ends, rank, density)

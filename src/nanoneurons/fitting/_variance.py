@@ -14,8 +14,9 @@ Source: Searle, Casella and McCulloch, Variance Components (1992); Satterthwaite
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from nanoneurons.core.errors import DataError
 
 __all__ = ["Components", "Runs", "components"]
 
+_ENOUGH = 20  # repeated reads that tell the read noise on their own
 _QUANTILE = float(stats.chi2.ppf(0.95, 1))
 
 
@@ -195,11 +197,18 @@ def components(runs: Runs, read: float | None = None, shared: bool = False) -> C
     Args:
         read: standard deviation from read to read where it is known from elsewhere; needed (else 0) if no run was read
             twice.
-        shared: whether all groups have the same scatter from programming to programming.
+        shared: whether all groups have the same scatter from programming to programming; the scatter between
+            devices then has no intervals.
 
     Raises:
         DataError: a group without a reading.
     """
+    spare = int((runs.count - 1).sum())
+    if runs.groups > 1 and not shared and (read is not None or spare == 0 or spare >= _ENOUGH):
+        return _one_by_one(runs, read)
+    if shared and read is None and spare >= _ENOUGH:
+        row = _read_within(runs)
+        return replace(components(runs, float(row[0]), shared=True), read=row)
     like = _Likelihood(runs, read, shared)
     count, groups = len(like.parts), runs.groups
     theta, best = _minimise(like, np.full(count, 0.8))
@@ -211,6 +220,8 @@ def components(runs: Runs, read: float | None = None, shared: bool = False) -> C
     found["device"][:, 0], found["cycle"][:, 0] = device, cycle
     read_row = np.array([sd_read, np.nan, np.nan])
     for k, (part, g) in enumerate(like.parts):
+        if shared and part == "device":
+            continue
         low, high = _profile(like, theta, best, k)
         if part == "read":
             read_row[1:] = low, high
@@ -237,6 +248,45 @@ def components(runs: Runs, read: float | None = None, shared: bool = False) -> C
         np.stack([mean, mean - half, mean + half], 1), found["device"], found["cycle"], read_row, names, full, freedom,
         -0.5 * best,
     )  # fmt: skip
+
+
+def _one_by_one(runs: Runs, read: float | None) -> Components:
+    """Groups apart: they share the read noise only, which the reads within runs tell well enough."""
+    spare = float((runs.count - 1).sum())
+    row = _read_within(runs) if read is None and spare else np.array([read or 0.0, math.nan, math.nan])
+    single = []
+    for g in range(runs.groups):
+        ours = runs.group == g
+        if not ours.any():
+            raise DataError(f"level {g + 1} has no reading that can be used")
+        part = Runs(
+            np.zeros(int(ours.sum()), int), *(getattr(runs, n)[ours] for n in ("device", "mean", "count", "within"))
+        )
+        single.append(components(part, read=float(row[0])))
+    names = [f"mean {g}" for g in range(runs.groups)]
+    for g, one in enumerate(single):
+        names += [f"{name.split()[0]} {g}" for name in one.names[1:]]
+    whole = np.zeros((len(names) + 1, len(names) + 1))
+    at = runs.groups
+    for g, one in enumerate(single):
+        here = [g, *range(at, at + len(one.names) - 1)]
+        whole[np.ix_(here, here)] = one.covariance
+        at += len(one.names) - 1
+    if np.isfinite(row[1]):
+        names.append("read")
+        whole[-1, -1] = row[0] ** 2 / (2 * spare)
+    else:
+        whole = whole[:-1, :-1]
+    stacked = (np.concatenate([getattr(one, n) for one in single]) for n in ("mean", "device", "cycle"))
+    freedom = np.concatenate([one.freedom for one in single])
+    return Components(*stacked, row, tuple(names), whole, freedom, sum(one.log_likelihood for one in single))
+
+
+def _read_within(runs: Runs) -> np.ndarray:
+    """Read noise from the reads within runs, with the interval of its chi-squared law."""
+    spare = float((runs.count - 1).sum())
+    square = runs.within.sum() / spare
+    return np.sqrt(np.array([square, *(square * spare / stats.chi2.ppf([0.975, 0.025], spare))]))
 
 
 def _profile(like: _Likelihood, theta: np.ndarray, best: float, k: int) -> tuple[float, float]:

@@ -4,7 +4,8 @@ r"""Binary resistive memory from two programmed levels, I-V sweeps, noise series
 
 The parts are told apart by restricted maximum likelihood (`_variance`), for both states at once with one read noise. A
 device counts as stuck when its readings after SET and after RESET differ by less than a quarter of the usual window.
-The laws are those of the device: log-normal in both states.
+The laws are those of the device: log-normal in both states. I-V sweeps give both states as single reads (`_sweeps`);
+noise series and retention give read noise only.
 
 Not fitted: ageing with the number of cycles; the measured devices count as fresh.
 """
@@ -12,6 +13,7 @@ Not fitted: ageing with the number of cycles; the measured devices count as fres
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from nanoneurons.core.errors import DataError
 from nanoneurons.devices import MemoryDevice
 from nanoneurons.fitting._fitter import Estimate, Fact, Fit, Fitter, Prediction, Progress
+from nanoneurons.fitting._graded import kept_rest
 from nanoneurons.fitting._levels import (
     Law,
     LevelModel,
@@ -30,8 +33,11 @@ from nanoneurons.fitting._levels import (
     predict_levels,
     share,
 )
+from nanoneurons.fitting._noise import analyse, walk_of
+from nanoneurons.fitting._retention import drift
+from nanoneurons.fitting._sweeps import read_sweeps
 from nanoneurons.fitting._variance import Components, Runs, components
-from nanoneurons.measurements import Levels, Measurements
+from nanoneurons.measurements import IVSweeps, Levels, Measurements, NoiseSeries, Retention
 
 __all__ = ["HfOxBinaryFitter"]
 
@@ -41,14 +47,12 @@ _WINDOW = 0.25  # of the window; a device that moves less is stuck
 class HfOxBinaryFitter(Fitter):
     """Fits `hfox-binary`."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("levels",)
+    kinds: ClassVar[tuple[str, ...]] = ("levels", "iv", "retention", "noise")
 
     def refusal(self, data: Measurements) -> str | None:
-        """Levels other than two, and readings without a unit, tell nothing about two resistances."""
+        """Levels other than two tell nothing about two resistances."""
         if (kind := super().refusal(data)) is not None:
             return kind
-        if data.unit != "S":
-            return "its resistances need a unit; give the readings in S or ohm (--units)"
         if isinstance(data, Levels) and len(levels := np.unique(data.level)) != 2:
             return f"it has two states; the data have {plural(len(levels), 'level')}"
         return None
@@ -57,13 +61,92 @@ class HfOxBinaryFitter(Fitter):
         """Fit the device; see the module for the model and the rule for stuck devices."""
         if (reason := self.refusal(data)) is not None:
             raise DataError(f"hfox-binary: {reason}")
+        if isinstance(data, IVSweeps):
+            return _fit_sweeps(data, base)
+        if isinstance(data, NoiseSeries | Retention):
+            return _fit_reads(data, base)
         assert isinstance(data, Levels)
         return _fit_levels(data, base)
 
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
-        """Predict readings from the state that was programmed, the device, and the reads of the run before."""
+        """Predict readings from the state that was programmed, the device, and the reads of the run before.
+
+        For I-V sweeps: the current at the point nearest to the read voltage, of both states.
+        """
+        if isinstance(data, IVSweeps):
+            return _predict_sweeps(fit, data)
+        if isinstance(data, NoiseSeries | Retention):
+            level = data.level if isinstance(data, Retention) else np.zeros(len(data.device), int)
+            return fit.private.predict(data.reading, data.device, level)
         assert isinstance(data, Levels)
         return predict_levels(fit.private, data)
+
+
+def _fit_reads(data: NoiseSeries | Retention, base: Any) -> Fit:
+    """Read noise, as the scatter of ln R."""
+    positive = np.where(data.reading > 0, data.reading, np.nan)
+    if not np.isfinite(positive).any():
+        raise DataError("hfox-binary: every reading is zero, negative or missing")
+    if isinstance(data, Retention):
+        found = drift(replace(data, reading=positive), log=True)
+        level = data.level
+    else:
+        found = analyse(np.log(positive), data.time if data.timed else None, "1")
+        level = np.zeros(len(data.device), int)
+    estimate = estimate_of("read_noise", found.read)
+    middle = math.sqrt(base.resistance_low * base.resistance_high)  # where readings without unit are put
+    scale = None if data.unit == "S" else (0.0, float(np.nanmedian(positive)) * middle)
+    walk, likelihood = walk_of(positive, data.device, level)
+    return Fit(
+        "hfox-binary", "", base.replace(read_noise=estimate.value), (estimate,), np.eye(1), {},
+        kept_rest(base, data.kind, {"read_noise": None}), found.notes, likelihood, facts=found.facts, scale=scale,
+        private=walk,
+    )  # fmt: skip
+
+
+def _fit_sweeps(data: IVSweeps, base: Any) -> Fit:
+    """Both states of every sweep, and the voltages of SET and RESET as facts."""
+    found = read_sweeps(data)
+    fit = _fit_levels(found.levels, base)
+    facts = list(fit.facts)
+    for name, table in (("SET", found.set_voltage), ("RESET", found.reset_voltage)):
+        if len(table) < 2:
+            continue
+        device = table[:, 0].astype(int)
+        parts = components(Runs.of(table[:, 1:], np.zeros(len(table), int), device), read=0.0)
+        doc = f"mean voltage of {name} over {plural(len(table), 'sweep')}; no device takes a voltage of {name}"
+        facts.append(Fact(f"{name} voltage", *(float(v) for v in parts.mean[0]), "V", doc))
+        for part, row in (("cycle to cycle", parts.cycle[0]), ("device to device", parts.device[0])):
+            if np.isfinite(row[1]):
+                doc = f"standard deviation of the {name} voltage from {part}"
+                facts.append(Fact(f"{name} voltage, {part}", *(float(v) for v in row), "V", doc))
+    return replace(
+        fit, facts=tuple(facts), notes=(*found.notes, *fit.notes), outliers=None,
+        kept={**fit.kept, **kept_rest(base, "iv", {e.name: None for e in fit.estimates} | {**fit.kept, **fit.fixed})},
+    )  # fmt: skip
+
+
+def _predict_sweeps(fit: Fit, data: IVSweeps) -> Prediction:
+    """Currents at the read voltage, that differ from the measured ones as the slopes do from the predicted ones."""
+    found = read_sweeps(data)
+    known = predict_levels(fit.private, found.levels)
+    run, point = found.place.T
+    volts, slope = data.voltage[run, point], found.levels.reading[:, 0]
+    one = {name: values[:, 0] for name, values in vars(known).items()}
+    # the current that would be seen there had the slope been another
+    shifted = {k: data.current[run, point] + volts * (one[k] - slope) for k in ("median", "low", "high")}
+    turned = volts < 0
+    ends = {
+        "median": shifted["median"],
+        "low": np.where(turned, shifted["high"], shifted["low"]),
+        "high": np.where(turned, shifted["low"], shifted["high"]),
+        "rank": np.where(turned, 1 - one["rank"], one["rank"]),
+        "log_density": one["log_density"] - np.log(np.abs(volts)),
+    }
+    whole = {name: np.full(data.current.shape, np.nan) for name in ends}
+    for name, values in ends.items():
+        whole[name][run, point] = values
+    return Prediction(**whole)
 
 
 def _fit_levels(data: Levels, base: Any) -> Fit:
@@ -86,9 +169,14 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
 
     told = _Told()
     told.notes += cleaned.notes
+    scale = None
+    if data.unit == "1":
+        scale = 0.0, math.exp(parts.mean[0, 0]) * base.resistance_low
+        told.ratio(parts, base)
     for g, (state, name) in enumerate((("low", "LRS"), ("high", "HRS"))):
-        told.estimates.append(estimate_of(f"resistance_{state}", np.exp(-parts.mean[g][[0, 2, 1]])))
-        told.rows.append(parts.names.index(f"mean {g}"))
+        if data.unit == "S":
+            told.estimates.append(estimate_of(f"resistance_{state}", np.exp(-parts.mean[g][[0, 2, 1]])))
+            told.rows.append(parts.names.index(f"mean {g}"))
         told.spreads(state, name, g, parts, runs, base)
     if again:
         told.estimates.append(estimate_of("read_noise", parts.read))
@@ -99,18 +187,19 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
             "scatter of programming"
         )
     told.shares(cleaned.dead, stuck, at_low, len(cleaned.devices))
-    model = LevelModel.of(parts, runs, len(data.devices), Law(log=True), states)
+    dead = cleaned.dead | stuck
+    model = LevelModel.of(states, (Law(log=True),) * 2, {True: (parts, runs)}, dead)
     _tails(parts, runs, told.notes)
     measured = np.isin(np.arange(len(data.devices)), runs.device)
     effects = {
-        f"own part of ln R, {name}": np.where(measured, -model.effect[g], np.nan)
+        f"own part of ln R, {name}": np.where(measured, -model.effects[True][0][g], np.nan)
         for g, name in enumerate(("LRS", "HRS"))
     }
     device = base.replace(cycles=0.0, **told.values, **{e.name: e.value for e in told.estimates})
     return Fit(
         "hfox-binary", "", device, tuple(told.estimates), told.correlation(parts), told.fixed, told.kept,
-        tuple(told.notes), parts.log_likelihood - float(np.nansum(y)), effects=effects, dead=cleaned.dead | stuck,
-        outliers=cleaned.outliers, facts=tuple(told.facts), private=model,
+        tuple(told.notes), parts.log_likelihood - float(np.nansum(y)), effects=effects, dead=dead,
+        outliers=cleaned.outliers, facts=tuple(told.facts), scale=scale, private=model,
     )  # fmt: skip
 
 
@@ -147,6 +236,18 @@ class _Told:
         self.fixed: dict[str, str] = {"cycles": "the devices count as fresh in the state in which they were measured"}
         self.kept: dict[str, str] = dict.fromkeys(
             ("ageing_onset", "ageing_narrowing", "ageing_widening"), "no change with the number of cycles is looked for"
+        )
+
+    def ratio(self, parts: Components, base: Any) -> None:
+        """Of readings without unit only the ratio of the two states tells anything."""
+        mean = parts.mean[:, 0]
+        half = math.hypot(*(parts.mean[:, 2] - mean))
+        window = float(mean[0] - mean[1])
+        row = tuple(base.resistance_low * math.exp(window + shift) for shift in (0.0, -half, half))
+        self.estimates.append(estimate_of("resistance_high", row))  # type: ignore[arg-type]
+        self.rows.append(-1)
+        self.kept["resistance_low"] = (
+            "readings without a unit tell the ratio of the two states only; the default is kept"
         )
 
     def spreads(self, state: str, name: str, g: int, parts: Components, runs: Runs, base: Any) -> None:
