@@ -144,6 +144,14 @@ def test_columns_as_arrays_and_as_a_structured_array(tmp_path: Path):
         np.testing.assert_allclose(found.reading, values.reshape(2, 50))
 
 
+def test_arrays_are_stated_by_their_role(archive):
+    path = archive(a=RAMP + 1, b=np.arange(100), c=RAMP)
+    found = read(path, "pulses", columns="conductance=a,pulse=b", units="conductance=uS")
+    np.testing.assert_allclose(found.reading, 1e-6 * (RAMP[None] + 1))  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="has no column 'd' for pulse"):
+        read(path, "pulses", columns="conductance=a,pulse=d", units="conductance=uS")
+
+
 def tables(volts: tuple[float, ...] = (1.2, 1.5)) -> dict[str, np.ndarray]:
     """Tables of steps: the distribution shifts with the conductance; set and reset have axes of their own."""
     held: dict[str, np.ndarray] = {}

@@ -208,3 +208,13 @@ def test_columns_stated_by_name_or_number(table):
         found = table('foo,"bar, baz"', x, y, columns=columns, units="conductance=uS")
         np.testing.assert_allclose(found.reading[0], UP * 1e-6)
         assert found.origin.columns["bar, baz"] == "conductance in uS, as stated"
+
+
+def test_directions_of_a_resistance_are_turned_round(table):
+    words = ["up"] * 20 + ["down"] * 20
+    found = table("n,direction,R (kOhm)", range(40), words, 1e3 / np.r_[DOWN, UP])
+    np.testing.assert_array_equal(found.pulses, -RAMPS[None])
+    assert any("those of the resistance: turned round" in note for note in found.origin.notes)
+    kept = table("n,direction,G (uS)", range(40), words, np.r_[DOWN, UP])
+    np.testing.assert_array_equal(kept.pulses, RAMPS[None])
+    assert any("check the directions of the file" in note for note in kept.origin.notes)

@@ -193,7 +193,10 @@ def test_a_million_rows_are_read_in_seconds_with_progress(tmp_path: Path):
     assert isinstance(found, Pulses) and found.reading.shape == (1000, 1000)
     assert found.pulses.sum() == -1000 and found.origin.rows == 1_000_000
     assert said[0] == (0.1, "100,000 of 1,000,000 rows read") and said[-1][0] == 1.0
-    with path.open("a") as file:
-        file.write("D999,1000,oops\n")
-    with pytest.raises(DataError, match="row 1000002, column 'G \\(uS\\)': 'oops' is not a number"):
+
+
+def test_a_bad_cell_far_down_is_named(tmp_path: Path):
+    path = tmp_path / "long.csv"
+    path.write_text("pulse,G (uS)\n" + "".join(f"{k},{k + 1}\n" for k in range(110_000)) + "110000,oops\n")
+    with pytest.raises(DataError, match="row 110002, column 'G \\(uS\\)': 'oops' is not a number"):
         read(path)

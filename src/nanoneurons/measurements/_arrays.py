@@ -47,18 +47,23 @@ class Candidate:
     readings: int
 
 
-def read_arrays(raw: bytes, file: str, kind: str | None, name: str) -> tuple[str | None, Table] | StepTables:
+def read_arrays(
+    raw: bytes, file: str, kind: str | None, wanted: str | dict[str, str]
+) -> tuple[str | None, Table] | StepTables:
     """Table of the best arrays for a kind, or the tables of steps that the file holds.
 
     Args:
         raw: bytes of an ``.npz`` or ``.npy``.
         kind: kind asked for, or None to take the only one there is.
-        name: part of the names of the arrays to take; empty for all.
+        wanted: part of the names of the arrays to take, or what arrays are, by role.
 
     Raises:
         DataError: not readable, no array for the kind, or several kinds and none asked for.
     """
     arrays = _load(raw, file)
+    name = wanted if isinstance(wanted, str) else ""
+    if isinstance(wanted, dict) and any(n in arrays for n in wanted.values()):
+        arrays = {role: arrays[n] for role, n in wanted.items() if n in arrays}
     if (kind in ("pulses", "tables", None)) and has_tables(arrays):
         return step_tables(arrays, file, name)
     if kind == "tables":
@@ -115,6 +120,7 @@ def _load(raw: bytes, file: str) -> dict[str, np.ndarray]:
         name: array.astype(np.float64) if array.dtype.kind in "fiub" else array.astype(str)
         for name, array in found.items()
         if array.dtype.kind in "fiubUS" and array.ndim and array.size
+        if array.dtype.kind != "f" or not np.isnan(array).all()
     }
     if not arrays:
         reason = (

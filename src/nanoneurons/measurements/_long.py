@@ -27,6 +27,7 @@ class Long:
 
     Attributes:
         reading: S or 1.
+        quantity: what the file holds, such as ``resistance``.
         row: index of the row of the table behind each.
         column: index into `columns` of the column behind each.
         device, cycle, run, level: codes, 0 where the file has no such column.
@@ -41,6 +42,7 @@ class Long:
     columns: list[Column]
     reading: np.ndarray
     unit: str
+    quantity: str
     row: np.ndarray
     column: np.ndarray
     device: np.ndarray
@@ -169,7 +171,8 @@ def stack(roles: Roles, quantities: Quantities, columns: list[Column], quantity:
         roles.notes.append(f"each of the {count} columns was taken as one {roles.wide}: {', '.join(labels)}")
     level = roles.one("level")
     long = Long(
-        table, columns, reading, unit, row, column, device, codes["cycle"], codes["run"], codes["level"], names,
+        table, columns, reading, unit, quantity, row, column,
+        device, codes["cycle"], codes["run"], codes["level"], names,
         level.labels or () if level is not None else (), frozenset(given),
     )  # fmt: skip
     _more(roles, quantities, long, direction)

@@ -103,20 +103,34 @@ def refuse_constant(long: Long) -> None:
 
 
 def _directed(steps: Steps, notes: list[str]) -> np.ndarray:
-    """Signed pulses before each reading."""
+    """Signed pulses before each reading: from the file, else from the amplitudes, else from the readings."""
     long = steps.long
     if steps.signed:
         return steps.count
     direction = long.more.get("direction")
     if direction is not None:
+        if not _contrary(long, direction, steps.starts):
+            return steps.count * direction
+        if long.quantity == "resistance":
+            notes.append("the directions of the file are those of the resistance: turned round")
+            return -steps.count * direction
+        notes.append("readings fall where pulses go up and rise where they go down: check the directions of the file")
         return steps.count * direction
     amplitude = long.more.get("amplitude")
     if amplitude is not None and np.nanmin(amplitude) < 0 < np.nanmax(amplitude):
         sign = np.sign(np.nan_to_num(amplitude)).astype(np.int64)
-        change = np.r_[0.0, np.diff(long.reading)] * np.where(steps.starts, 0, 1)
-        ups, downs = np.nanmean(change[sign > 0]), np.nanmean(change[sign < 0])
-        flipped = ups < 0 < downs
-        word = "negative" if flipped else "positive"
+        turned = _contrary(long, sign, steps.starts)
+        word = "negative" if turned else "positive"
         notes.append(f"direction from the sign of the amplitude: {word} pulses raise the conductance")
-        return steps.count * (-sign if flipped else sign)
+        return steps.count * (-sign if turned else sign)
     return steps.count * from_trend(long, steps.starts, notes)
+
+
+def _contrary(long: Long, sign: np.ndarray, starts: np.ndarray) -> bool:
+    """Whether readings fall on the mean after pulses of sign +1, and rise after those of sign -1."""
+    change = np.r_[0.0, np.diff(long.reading)]
+    means = []
+    for way in (1, -1):
+        some = change[(sign == way) & ~starts & np.isfinite(change)]
+        means.append(float(some.mean()) if len(some) else 0.0)
+    return means[0] < 0 < means[1]

@@ -15,6 +15,7 @@ from ._arrays import read_arrays
 from ._bytes import read_bytes, to_text
 from ._pulses import build_pulses
 from ._quantities import Quantities, checked_units
+from ._ramps import trend
 from ._records import KINDS, IVSweeps, Measurements, Origin, StepTables
 from ._roles import Roles, roles_of, stated
 from ._states import build_levels, build_noise, build_retention
@@ -68,10 +69,12 @@ def read(
     checksum = hashlib.sha256(raw).hexdigest()
     if raw.startswith(b"\x93NUMPY") or (raw.startswith(b"PK\x03\x04") and b".npy" in raw):
         checked_units(units)
-        found = read_arrays(raw, path.name, kind, wanted if isinstance(wanted, str) else "")
+        found = read_arrays(raw, path.name, kind, wanted)
         if isinstance(found, StepTables):
             return replace(found, origin=replace(found.origin, sha256=checksum))
         picked, table = found[0], finite(found[1])
+        wanted = {} if isinstance(wanted, str) else wanted
+        wanted = {role: name for role, name in wanted.items() if all(c.name != role for c in table.columns)}
     else:
         if isinstance(wanted, str):
             raise DataError(
@@ -86,7 +89,7 @@ def read(
         picked = kind
     del raw
     table = _upright(table, picked)
-    roles = roles_of(table, {} if isinstance(wanted, str) else wanted)
+    roles = roles_of(table, wanted)
     if len(table) < 2:
         table.refuse(0, None, "the only row of data; a fit needs at least two")
     quantities = Quantities(roles, checked_units(units, table), lenient=table.word == "index" or not table.header)
@@ -170,8 +173,6 @@ def _widening(roles: Roles) -> bool:
 
 
 def _headerless(roles: Roles) -> str:
-    from ._ramps import trend
-
     table: Table = roles.table
     a, b = roles.unknown[0].values, roles.unknown[1].values
     if trend(a) * trend(b) < 0 and roles.unknown[0].numeric and roles.unknown[1].numeric:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nanoneurons.core.errors import DataError, nearest
 
+from ._direction import is_direction
 from ._table import Column, Table
 from ._units import BASES, split_name
 
@@ -239,8 +240,6 @@ def _by_words(words: set[str]) -> str | None:
 
 def _by_content(column: Column, words: list[str]) -> str | None:
     """A column of directions under another name, such as ``type``."""
-    from ._direction import is_direction
-
     if column.labels is not None and {"type", "mode", "kind", "pulse"} & set(words) and is_direction(column):
         return "direction"
     return None

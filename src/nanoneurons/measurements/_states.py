@@ -1,4 +1,4 @@
-"""Levels, retention, noise and I-V sweeps from a table."""
+"""Levels, retention and noise from a table."""
 
 from __future__ import annotations
 
@@ -27,18 +27,14 @@ def _sorted_runs(long: Long) -> tuple[Long, np.ndarray, np.ndarray]:
 def build_levels(roles: Roles, quantities: Quantities) -> Levels:
     """Levels from a table: a column of levels or targets, or one column per level."""
     columns, quantity = reading_columns(roles, "levels")
-    table = roles.table
     wide = roles.wide == "level" or (len(columns) > 1 and not roles.has("level") and not roles.has("target"))
     long = stack(roles, quantities, columns, quantity)
     refuse_constant(long)
     target = None
     if "target" in long.more:
-        if not np.isfinite(long.more["target"]).all():
-            long.refuse(
-                int((~np.isfinite(long.more["target"])).argmax()),
-                roles.one("target"),
-                "empty; every reading needs its target",
-            )
+        empty = ~np.isfinite(long.more["target"])
+        if empty.any():
+            long.refuse(int(empty.argmax()), roles.one("target"), "empty; every reading needs its target")
         found, level = np.unique(long.more["target"], return_inverse=True)
         target, level = tuple(float(v) for v in found), level.reshape(-1)
     elif wide:
@@ -48,12 +44,11 @@ def build_levels(roles: Roles, quantities: Quantities) -> Levels:
         quantities.notes.append(
             f"each of the {len(columns)} columns was taken as one level: {', '.join(c.name for c in columns)}"
         )
-    elif "level" in long.given:
-        level = _ranked(long)
     else:
-        level = np.zeros(len(long), dtype=np.int64)
-        quantities.notes.append("no column of levels or targets: all readings were taken as one level")
-    return levels_of(long, level, target, roles.rows_are, quantities.notes, table.word)
+        level = _ranked(long)
+        if "level" not in long.given:
+            quantities.notes.append("no column of levels or targets: all readings were taken as one level")
+    return levels_of(long, level, target, roles.rows_are, quantities.notes)
 
 
 def _ranked(long: Long) -> np.ndarray:
@@ -67,12 +62,7 @@ def _ranked(long: Long) -> np.ndarray:
 
 
 def levels_of(
-    long: Long,
-    level: np.ndarray,
-    target: tuple[float, ...] | None,
-    rows_are: str | None,
-    notes: list[str],
-    word: str = "row",
+    long: Long, level: np.ndarray, target: tuple[float, ...] | None, rows_are: str | None, notes: list[str]
 ) -> Levels:
     """Levels from readings in a list; without device and cycle every reading is a device of its own."""
     zeros = int((long.reading == 0).sum())
@@ -108,7 +98,7 @@ def levels_of(
 
 
 def _times(long: Long, run: np.ndarray, notes: list[str]) -> tuple[np.ndarray, bool]:
-    """Time of each reading from the first of its run where that is not 0 by the file; index where there is no time."""
+    """Time of each reading, or its index within the run where the file has no time."""
     if "time" in long.more:
         return long.more["time"], True
     starts = np.flatnonzero(np.r_[True, run[1:] != run[:-1]])
@@ -153,8 +143,7 @@ def build_retention(roles: Roles, quantities: Quantities) -> Retention:
     columns, quantity = reading_columns(roles, "retention")
     long = _ordered(roles, stack(roles, quantities, columns, quantity))
     refuse_constant(long)
-    level = _ranked(long) if "level" in long.given else long.level
-    long.level = level
+    long.level = _ranked(long)
     long, run, first = _sorted_runs(long)
     time, timed = _times(long, run, quantities.notes)
     time = _after_programming(long, first, time, quantities.notes)
