@@ -67,6 +67,12 @@ class HfOxWeakReset(MemoryDevice):
     drive_effect: ClassVar[int] = -1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "pulsed-adam"
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pulses": (
+            "resistance", "resistance_sd", "fast_slope_scale", "knee", "knee_log_sd", "slow_slope_scale",
+            "telegraph_amplitude", "telegraph_up", "telegraph_down", "flicker_amplitude",
+        )
+    }  # fmt: skip
 
     resistance: float = _law(6988.0, "ohm", "low-resistance state after SET, mean", 1.0, 1e9)
     resistance_sd: float = _law(381.7, "ohm", "low-resistance state, standard deviation", 0.0, 1e9)
