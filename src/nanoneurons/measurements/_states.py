@@ -14,6 +14,8 @@ from ._roles import Roles
 
 __all__ = ["build_levels", "build_noise", "build_retention"]
 
+_UNTIMED = "no time in the file: readings are counted, not timed"
+
 
 def _sorted_runs(long: Long) -> tuple[Long, np.ndarray, np.ndarray]:
     """Readings sorted by device, cycle, run and level; the run of each, and the first reading of every run."""
@@ -103,7 +105,8 @@ def _times(long: Long, run: np.ndarray, notes: list[str]) -> tuple[np.ndarray, b
         return long.more["time"], True
     starts = np.flatnonzero(np.r_[True, run[1:] != run[:-1]])
     lengths = np.diff(np.r_[starts, len(run)])
-    notes.append("no time in the file: readings are counted, not timed")
+    if not any(note.startswith(_UNTIMED) for note in notes):
+        notes.append(_UNTIMED)
     return (np.arange(len(run)) - np.repeat(starts, lengths)).astype(np.float64), False
 
 
@@ -134,7 +137,8 @@ def _indexed(roles: Roles, quantities: Quantities) -> None:
         if found and "time" in quantities.units and not roles.has("time"):
             roles.found["time"] = found
         elif found:
-            quantities.notes.append("a running number stands for the time: readings are counted, not timed")
+            quantities.shown[found[0].name] = "number of the reading"
+            quantities.notes.append(f"{_UNTIMED}; --units time=s would take {found[0].name!r} for the time")
 
 
 def build_retention(roles: Roles, quantities: Quantities) -> Retention:
