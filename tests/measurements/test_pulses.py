@@ -218,3 +218,10 @@ def test_directions_of_a_resistance_are_turned_round(table):
     kept = table("n,direction,G (uS)", range(40), words, np.r_[DOWN, UP])
     np.testing.assert_array_equal(kept.pulses, RAMPS[None])
     assert any("check the directions of the file" in note for note in kept.origin.notes)
+
+
+def test_columns_of_one_name_are_devices_and_cycles_may_have_a_column_each(table):
+    found = table("pulse,G (uS),G (uS)", range(20), UP, UP + 1)
+    assert found.devices == ("G", "G 2") and found.origin.columns["G 2 (uS)"] == "conductance in uS, from the header"
+    found = table("Cycle 1 (uS),Cycle 2 (uS)", UP, UP + 1)
+    assert found.devices == ("1",) and found.cycle.tolist() == [0, 1]

@@ -85,6 +85,12 @@ def test_noise_with_and_without_time(table):
     assert counted.devices == ("a", "b") and not counted.timed and counted.time[1].tolist() == list(range(20))
 
 
+def test_columns_named_after_their_state_are_levels_of_one_device(table):
+    found = table("time,R_HRS,R_LRS\n" + "".join(f"{10**k},{1e6 - k},{1e4 + k}\n" for k in range(6)))
+    assert isinstance(found, Retention) and found.devices == ("1",) and found.level.tolist() == [0, 1]
+    assert "resistance turned into conductance" in found.origin.notes
+
+
 LOOP = np.r_[np.linspace(0, 1, 21), np.linspace(1, -1, 41)[1:], np.linspace(-1, 0, 21)[1:]]
 UP_AND_BACK = np.r_[np.linspace(0, 1, 21), np.linspace(1, 0, 21)[1:]]
 
@@ -106,6 +112,15 @@ def test_sweeps_by_column_and_several_devices(table):
     found = table("device,sweep,V,I (uA)\n" + "".join(f"{d},{c},{v},{i}\n" for d, c, v, i in rows))
     assert found.device.tolist() == [0, 0, 1, 1] and found.cycle.tolist() == [0, 1, 0, 1]
     np.testing.assert_allclose(found.current[3], 2e-6 * LOOP, atol=1e-20)
+
+
+def test_settings_above_the_names_are_title_lines(table):
+    text = "SetupTitle, I/V Sweep\nPrimitiveTest, I/V Sweep\nTestParameter, Channel.Unit, SMU1, SMU2\n"
+    text += "Dimension1, 41, 41, 41\nDataName, Time, V1, I1\n"
+    text += "".join(f"DataValue, {k}, {v:.3f}, {1e-6 * v:.3e}\n" for k, v in enumerate(UP_AND_BACK))
+    found = table(text, "iv")
+    np.testing.assert_allclose(found.voltage[0], UP_AND_BACK, atol=1e-12)
+    assert "4 title lines above the header left out" in found.origin.notes
 
 
 def test_a_voltage_that_never_moves_is_no_sweep(table):

@@ -15,6 +15,7 @@ __all__ = ["Dialect", "dialect_of"]
 
 _DELIMITERS = ("\t", ";", "|", ",", "")
 _SAMPLE = 100_000  # characters that are looked at, about
+_SETTINGS = 100  # rows above the names that an instrument may fill
 _WORDS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", "": "blanks"}
 
 
@@ -162,15 +163,28 @@ def _no_numbers(cells: list[tuple[int, list[str]]], lines: list[str], file: str)
 
 
 def _first_data(cells: list[tuple[int, list[str]]], words: list[bool], decimal: str) -> int:
-    for index, (_, row) in enumerate(cells):
-        numbers = [c for c, word in zip(row, words, strict=False) if not word and not is_missing(c)]
-        if all(words):
-            numbers = [c for c in row if number_with_unit(c, decimal)]
-            if numbers:
-                return index
-        elif numbers and len(row) * 2 >= len(words) and all(is_number(c, decimal) for c in numbers):
-            return index
-    return len(cells) - 1
+    """Index of the first row of data among the sampled rows.
+
+    Instruments write settings above the names, and some look like data: after two rows or more that are none, the names
+    that a row of data follows count.
+    """
+    data = [_is_data(row, words, decimal) for _, row in cells]
+    first = data.index(True) if True in data else len(cells) - 1
+    if first == 0:
+        return 0
+    for index in range(first + 1, min(len(cells) - 1, _SETTINGS)):
+        row = cells[index][1]
+        named = len(row) == len(words) and not any(is_number(c, decimal) or is_missing(c) for c in row)
+        if named and all(data[index + 1 :]) and data[:index].count(False) > 1 and data[:index].count(True) < 4:
+            return index + 1
+    return first
+
+
+def _is_data(row: list[str], words: list[bool], decimal: str) -> bool:
+    if all(words):
+        return any(number_with_unit(c, decimal) for c in row)
+    numbers = [c for c, word in zip(row, words, strict=False) if not word and not is_missing(c)]
+    return bool(numbers) and len(row) * 2 >= len(words) and all(is_number(c, decimal) for c in numbers)
 
 
 def _header(

@@ -12,7 +12,7 @@ from nanoneurons.core.errors import DataError
 from ._cells import number_with_unit
 from ._direction import signs
 from ._quantities import Quantities
-from ._roles import Roles, whole
+from ._roles import Roles, names_level, whole
 from ._table import Column, Table
 from ._units import base_of, split_name
 
@@ -84,8 +84,11 @@ def reading_columns(roles: Roles, kind: str) -> tuple[list[Column], str]:
         DataError: none; lists the columns and gives the option to write.
     """
     for quantity in ("conductance", "resistance", "current"):
-        if roles.found.get(quantity):
-            return roles.found[quantity], quantity
+        found = roles.found.get(quantity)
+        if found:
+            if kind != "pulses" and len(found) > 1 and all(names_level(c.name) for c in found):
+                roles.wide = "level"
+            return found, quantity
     columns = [*roles.found.get("up", []), *roles.found.get("down", [])] or _named_wide(roles, kind)
     if columns:
         return columns, _quantity(columns)

@@ -237,7 +237,7 @@ class Quantities:
                     index, column, f"resistance {values[index]:g} ohm is not positive; correct it or leave it empty"
                 )
             values, unit = 1 / values, "S"
-            self.notes.append(f"column {column.name!r}: resistance turned into conductance")
+            self.notes.append("resistance turned into conductance")
         if unit == "S":
             bad = values < 0
             if bad.any():
@@ -255,7 +255,7 @@ class Quantities:
         told = self.units.get("read_voltage")
         volts = read_voltage(told) if told else float("nan")
         if np.isfinite(volts):
-            self.notes.append(f"column {column.name!r}: conductance = current / {volts:g} V")
+            self.notes.append(f"conductance = current / {volts:g} V")
             return values / volts, "S" if unit == "A" else "1"
         source = self.roles.one("read_voltage")
         if source is None and (voltage := self.roles.one("voltage")) is not None:
@@ -270,5 +270,5 @@ class Quantities:
         zero = (across == 0) & np.isfinite(values)
         if zero.any():
             self.roles.table.refuse(int(zero.argmax()), source, "read voltage 0; a conductance is current over voltage")
-        self.notes.append(f"conductance = column {column.name!r} / column {source.name!r}")
+        self.notes.append(f"conductance = current / column {source.name!r}")
         return values / across, "S" if unit == "A" else "1"

@@ -14,7 +14,7 @@ from ._direction import is_direction
 from ._table import Column, Table
 from ._units import BASES, split_name
 
-__all__ = ["ROLES", "Roles", "roles_of", "stated"]
+__all__ = ["ROLES", "Roles", "guess", "names_level", "roles_of", "stated", "whole"]
 
 ROLES = {
     "device": "which device",
@@ -243,6 +243,11 @@ def _by_content(column: Column, words: list[str]) -> str | None:
     if column.labels is not None and {"type", "mode", "kind", "pulse"} & set(words) and is_direction(column):
         return "direction"
     return None
+
+
+def names_level(name: str) -> bool:
+    """Whether a name has a word for a level in it, as ``R_HRS`` has."""
+    return bool(set(re.split(r"[^a-z]+", name.lower())) & set(_WORDS["level"]))
 
 
 def whole(column: Column) -> bool:

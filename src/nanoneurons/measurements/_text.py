@@ -12,6 +12,7 @@ from nanoneurons.core.errors import DataError
 from ._cells import commented, is_missing, is_number, split, to_number
 from ._dialect import Dialect, dialect_of
 from ._table import Column, Table
+from ._units import split_name
 
 __all__ = ["Progress", "finite", "read_table"]
 
@@ -66,7 +67,10 @@ def _name(dialect: Dialect, j: int) -> str:
     """Header of a column; a name that is there before gets a number."""
     name = dialect.names[j] if j < len(dialect.names) else ""
     before = dialect.names[:j].count(name) if name else 0
-    return f"{name} #{before + 1}" if before else name or f"column {j + 1}"
+    if not before:
+        return name or f"column {j + 1}"
+    bare, unit = split_name(name)
+    return f"{bare} {before + 1}" + (f" ({unit})" if unit else "")
 
 
 def _filled(body: list[str]) -> np.ndarray | None:
