@@ -57,6 +57,12 @@ _SHAPES = {
     "power": steps.POWER,
 }
 
+_FROM_PULSES = (
+    "pulse_step", "w_max", "w_min", "up_down", "gamma_up", "gamma_down", "exp_up", "exp_down", "step_spread",
+    "up_down_spread", "w_max_spread", "w_min_spread", "gamma_spread", "cycle_spread", "write_noise", "read_noise",
+    "stuck_share", "initial_mean", "initial_spread", "zero_conductance", "unit_conductance",
+)  # fmt: skip
+
 
 def _number(
     default: float, doc: str, low: float, high: float, source: str = _FAMILY, unit: str = "1", **more: Any
@@ -85,6 +91,7 @@ class Pulsed(MemoryDevice):
     drive_effect: ClassVar[int] = 1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "analog-sgd"
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {"pulses": _FROM_PULSES}
 
     step_shape: str = param(
         "constant", doc="how the size of a step depends on the weight", source=_FAMILY, choices=tuple(_SHAPES)
