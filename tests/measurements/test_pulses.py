@@ -124,6 +124,13 @@ def test_regular_repeats_are_read_again(table):
     found = table("pulse,G (uS)", np.repeat(np.arange(20), 3), np.repeat(UP, 3) + np.tile([0, 0.01, -0.01], 20))
     np.testing.assert_array_equal(found.pulses, np.tile([1, 0, 0], 20)[None] * (np.arange(60) > 0))
     assert ("pulses", "19 up, 0 down; 40 re-reads") in describe(found)
+    assert "40 readings at the pulse number before them: taken as read again without a pulse" in found.origin.notes
+
+
+def test_two_devices_that_look_like_repeats_are_suspected(table):
+    mixed = np.repeat(UP, 2) + np.tile([0, 3], 20) + np.random.default_rng(0).normal(0, 0.05, 40)
+    found = table("pulse,G (uS)", np.repeat(np.arange(20), 2), mixed)
+    assert any("are there two devices or cycles without a column?" in note for note in found.origin.notes)
 
 
 def test_a_column_of_reads_allows_a_single_repeat(table):

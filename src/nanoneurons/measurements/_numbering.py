@@ -104,7 +104,7 @@ def _numbered(long: Long, group: np.ndarray, notes: list[str], tried: bool = Fal
         if found is not None:
             notes.append("no direction in the file: ramps of pulse numbers rise and fall in turn, taken as up and down")
             return _numbered(replace(long, more=long.more | {"direction": found}), group, notes)
-    _check_repeats(long, forward, inside & ~back)
+    _check_repeats(long, forward, inside & ~back, notes)
     count = np.where(inside & ~back, forward, 0)
     typical = _typical(count, inside & ~back & (forward > 0), ramp)[ramp]
     count = np.where(turned, typical, count)
@@ -201,7 +201,7 @@ def _twice(long: Long, index: int, number: np.ndarray) -> NoReturn:
     )
 
 
-def _check_repeats(long: Long, forward: np.ndarray, inside: np.ndarray) -> None:
+def _check_repeats(long: Long, forward: np.ndarray, inside: np.ndarray, notes: list[str]) -> None:
     """The same pulse number in rows that follow each other is read again, if it happens regularly.
 
     Regularly is in a twentieth of all readings, or three times or more at one number.
@@ -215,3 +215,17 @@ def _check_repeats(long: Long, forward: np.ndarray, inside: np.ndarray) -> None:
     longest = np.diff(np.flatnonzero(np.r_[True, ~again, True])).max()
     if again.mean() < _LEAST_REPEATED and longest < 3:
         _twice(long, int(again.argmax()), long.more["pulse"])
+    change = np.r_[0.0, np.diff(long.reading)]
+    note = f"{int(again.sum()):,} readings at the pulse number before them: taken as read again without a pulse"
+    if _shifted(change[again], change[inside & ~again]):
+        note += "; they differ on the mean by more than a pulse does: are there two devices or cycles without a column?"
+    notes.append(note)
+
+
+def _shifted(again: np.ndarray, pulsed: np.ndarray) -> bool:
+    """Whether readings without a pulse change on the mean, and more than readings with one."""
+    again, pulsed = again[np.isfinite(again)], pulsed[np.isfinite(pulsed)]
+    if len(again) < 5 or not len(pulsed):
+        return False
+    mean = abs(float(again.mean()))
+    return mean > 5 * float(again.std()) / np.sqrt(len(again)) and mean > float(np.median(np.abs(pulsed)))
