@@ -96,6 +96,15 @@ def test_units_that_differ_between_columns(refused):
     assert "column 'D2 (a.u.)': in unit 1, but column 'D1 (uS)' is in S; state one with --units" in said
 
 
+def test_a_unit_that_changes_without_a_word_is_suspected_or_refused(refused, tmp_path: Path):
+    said = refused("pulse,G (S)\n1,1e-5\n2,1.1e-5\n3,120\n4,130\n")
+    assert "row 4, column 'G (S)': 120 S is no conductance of a device; check the unit" in said
+    path = tmp_path / "mixed.csv"
+    path.write_text("pulse,G (uS)\n" + "".join(f"{k},{(10 + k) * (1 if k < 12 else 1000)}\n" for k in range(20)))
+    notes = read(path).origin.notes
+    assert any("mixed.csv, row 14, column 'G (uS)': the reading jumps by about a thousand here" in n for n in notes)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

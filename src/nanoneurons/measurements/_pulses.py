@@ -72,6 +72,7 @@ def pulses_of(long: Long, notes: list[str]) -> Pulses:
     applied[steps.starts] = 0
     sorted_run = steps.run
     first = np.flatnonzero(steps.starts)
+    _suspect_units(long, steps.starts, notes)
     amplitude = long.more.get("amplitude")
     return Pulses(
         device=long.device[first],
@@ -82,6 +83,19 @@ def pulses_of(long: Long, notes: list[str]) -> Pulses:
         cycle=steps.cycle[first],
         amplitude=None if amplitude is None else pad(sorted_run, amplitude),
     )
+
+
+def _suspect_units(long: Long, starts: np.ndarray, notes: list[str]) -> None:
+    """Say where readings jump by just a prefix, a thousand or a million."""
+    if long.unit != "S" or not (long.reading > 0).any():
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jump = np.abs(np.r_[0.0, np.diff(np.log10(long.reading))])
+    near = np.flatnonzero(((np.abs(jump - 3) < 0.15) | (np.abs(jump - 6) < 0.15)) & ~starts)
+    if len(near):
+        where = long.table.where(int(long.row[near[0]]), long.columns[long.column[near[0]]])
+        size = "thousand" if jump[near[0]] < 4 else "million"
+        notes.append(f"{where}: the reading jumps by about a {size} here: are two units mixed in the column?")
 
 
 def refuse_constant(long: Long) -> None:

@@ -17,6 +17,7 @@ from ._units import BASES, base_of, factor, split_name
 
 __all__ = ["Quantities", "checked_units"]
 
+_LARGEST = 100.0  # S; above it a unit is wrong
 _PLAUSIBLE = {"S": 1e-2, "A": 1e-1, "V": 50.0}  # largest numbers believed without a unit in the file
 
 
@@ -239,6 +240,10 @@ class Quantities:
             values, unit = 1 / values, "S"
             self.notes.append("resistance turned into conductance")
         if unit == "S":
+            bad = values > _LARGEST
+            if bad.any():
+                index = int(bad.argmax())
+                table.refuse(index, column, f"{values[index]:.4g} S is no conductance of a device; check the unit")
             bad = values < 0
             if bad.any():
                 index = int(bad.argmax())
