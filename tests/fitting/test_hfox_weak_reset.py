@@ -276,6 +276,19 @@ def test_limits_that_devices_lie_beyond_are_widened():
     assert mean.low < 20e3 < mean.high
 
 
+def test_readings_that_the_law_cannot_give_are_set_aside_and_counted():
+    data = measured(copies=8, gap=50)
+    reading = data.reading.copy()
+    reading[2, 20] *= 3
+    reading[5, 9] /= 1e4
+    broken = dataclasses.replace(data, reading=reading)
+    fit = FITTER.fit(broken, BASE)
+    assert sorted(map(tuple, np.argwhere(fit.outliers))) == [(2, 20), (5, 9)]
+    assert any(note.startswith("2 readings set aside") for note in fit.notes)
+    assert not FITTER.fit(data, BASE).outliers.any()
+    assert fit.estimate("flicker_amplitude").low < 0.025 < fit.estimate("flicker_amplitude").high
+
+
 def test_a_device_that_never_moves_is_counted():
     data = measured(copies=8, gap=50)
     reading = data.reading.copy()

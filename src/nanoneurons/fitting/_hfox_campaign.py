@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from nanoneurons.core.errors import DataError
 from nanoneurons.fitting._hfox_device import whiten
@@ -13,7 +14,8 @@ from nanoneurons.measurements import Pulses
 
 __all__ = ["FEWEST", "MOST", "Campaign", "campaign", "run_readings"]
 
-FEWEST, MOST = 8, 400  # readings of a device
+FEWEST, MOST = 8, 450  # readings of a device
+_DEEP, _FAR, _HIGH = 0.15, 15, 5.0  # of an outlier: ln R below the curve, noise widths below it, ln R above it
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Campaign:
         grid: index of each device's grid of pulse numbers.
         t, factor, smooth, white, first, line, index, gaps: as `_hfox_laws.sweep` takes them.
         dead: devices whose readings hardly differ beside those of the others.
+        outliers: readings set aside, of the shape of the data's readings.
         notes: plain statements.
     """
 
@@ -46,6 +49,7 @@ class Campaign:
     index: np.ndarray
     gaps: np.ndarray
     dead: np.ndarray
+    outliers: np.ndarray
     notes: tuple[str, ...]
 
     def of(self, chosen: np.ndarray) -> Campaign:
@@ -66,6 +70,29 @@ def run_readings(data: Pulses, row: int) -> tuple[np.ndarray, np.ndarray]:
     return there[fresh], t
 
 
+def _outliers(data: Pulses) -> np.ndarray:
+    """Readings below all that the rising curve allows, or above all that the telegraph noise can add.
+
+    The curve never falls and its excess is never negative, so the fourth lowest of 31 readings, the third lowest around
+    one that is itself lower, tells where the curve is.
+    """
+    found = np.zeros(data.reading.shape, bool)
+    with np.errstate(divide="ignore"):
+        y = -np.log(data.reading)
+    steps = np.abs(np.diff(y, axis=1))
+    if not np.isfinite(steps).any():
+        return found
+    noise = float(np.median(steps[np.isfinite(steps) & (steps > 0)])) if (steps > 0).any() else 0.0
+    for row in range(len(y)):
+        columns = np.flatnonzero(np.isfinite(y[row]))
+        if len(columns) < 7:
+            continue
+        own = y[row, columns]
+        curve = ndimage.rank_filter(own, 3, size=min(31, len(columns)), mode="reflect")
+        found[row, columns] = (own < curve - max(_DEEP, _FAR * noise)) | (own > curve + _HIGH)
+    return found
+
+
 def campaign(data: Pulses, register: int, fewest: int = FEWEST, most: int = MOST) -> Campaign:
     """The readings to fit.
 
@@ -79,6 +106,13 @@ def campaign(data: Pulses, register: int, fewest: int = FEWEST, most: int = MOST
             "needs a positive conductance; leave it empty where the reading is missing"
         )
     notes: list[str] = []
+    outliers = _outliers(data)
+    if outliers.any():
+        notes.append(
+            f"{int(outliers.sum())} readings set aside: neither the curve nor its telegraph noise can be there, "
+            f"{_DEEP} in ln R and {_FAR} noise widths below their neighbours, or {_HIGH} above"
+        )
+    data = data.without(outliers)
     taken: dict[int, tuple[int, np.ndarray, np.ndarray, np.ndarray]] = {}
     again = short = thinned = repeats = upwards = 0
     for row, device in enumerate(data.device):
@@ -112,7 +146,7 @@ def campaign(data: Pulses, register: int, fewest: int = FEWEST, most: int = MOST
         notes.append(f"{repeats} second reads without a pulse between left out: this law has no read noise")
     if thinned:
         notes.append(f"{thinned} runs with more than {MOST} readings: every k-th is used, up to {MOST} a run")
-    return _pack(data, taken, register, tuple(notes))
+    return replace(_pack(data, taken, register, tuple(notes)), outliers=outliers)
 
 
 def _pack(data: Pulses, taken: dict, register: int, notes: tuple[str, ...]) -> Campaign:
@@ -147,5 +181,5 @@ def _pack(data: Pulses, taken: dict, register: int, notes: tuple[str, ...]) -> C
     dead = moves < 0.05 * np.median(moves[moves > 0]) if (moves > 0).any() else np.ones(len(names), bool)
     return Campaign(
         np.array(rows), names, column, y, n, grid, t, factor, smooth, np.array([each.white for each in found]), first,
-        line, index.reshape(shape), gaps, dead, notes,
+        line, index.reshape(shape), gaps, dead, np.zeros(0, bool), notes,
     )  # fmt: skip

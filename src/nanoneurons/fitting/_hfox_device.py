@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from scipy import special
 
-from nanoneurons.fitting._hfox_noise import draw_excess, excess_density, normal_cdf
+from nanoneurons.fitting._hfox_noise import draw_excess, excess_density_at, normal_cdf
 
 __all__ = ["LAW", "amplitude_law", "dot", "draw_curve", "draw_path", "whiten"]
 
@@ -144,12 +144,16 @@ def _curve(moments, knee, law, given, rng):  # pragma: no cover - compiled
 def _hinge(t, n, knee, factor, first, line, y, moments, r, out):  # pragma: no cover - compiled
     """Fill the moments that hold h = max(t - knee, 0)."""
     band = factor.shape[1] - 1
-    for k in range(n):
-        r[k] = max(t[k] - knee, 0.0)
-    whiten(r, n, factor, out)
-    h = out[band : band + n]
-    moments[2], moments[4], moments[5] = dot(first[:n], h), dot(line[:n], h), dot(h, h)
-    moments[8] = dot(h, y[band : band + n])
+    begin = 0
+    while begin < n and t[begin] <= knee:
+        begin += 1
+    for k in range(begin, n):
+        r[k - begin] = t[k] - knee
+    out[:band] = 0.0  # h is 0 up to the knee, and so is its whitened column
+    whiten(r, n - begin, factor[begin:], out)
+    h = out[band : band + n - begin]
+    moments[2], moments[4], moments[5] = dot(first[begin:n], h), dot(line[begin:n], h), dot(h, h)
+    moments[8] = dot(h, y[band + begin : band + n])
 
 
 @numba.njit(cache=True)
@@ -207,11 +211,13 @@ def _forward(x, n, sigma, amplitude, up, down, off, line, flat, filtered):  # pr
     `off` holds the densities of the readings where the telegraph is off.
     """
     total, product = 0.0, 1.0
-    on = up[0]
+    on, per_sigma = up[0], 1 / sigma
+    rho = amplitude * per_sigma
+    log_rho = math.log(rho)
     for k in range(n):
         if k:
             on = on * (1 - down[k]) + (1 - on) * up[k]
-        high = on * excess_density(x[k], sigma, amplitude, line, flat)
+        high = on * per_sigma * excess_density_at(x[k] * per_sigma, rho, log_rho, line, flat)
         both = high + (1 - on) * off[k]
         if both < 1e-200:  # far from either: neither state is favoured
             product *= 1e-200
@@ -261,20 +267,8 @@ def draw_path(
     for k in range(n):
         off[k] = height * math.exp(-0.5 * (x[k] / sigma) ** 2)
     now = _forward(x, n, sigma, device[4], up, down, off, line, flat, filtered)
-    pick = rng.random()
-    jump = 0.0
-    if pick < 0.75:
-        step = (0.07 if pick < 0.4 else 0.4) * rng.standard_normal()
-        other = device[4] * math.exp(step)
-        jump = step
-    else:
-        other = law[_A] * rng.random()
-    if 1e-9 < other < law[_A]:
-        trial = g[:n]
-        new = _forward(x, n, sigma, other, up, down, off, line, flat, trial)
-        if math.log(rng.random() + _TINY) < new - now + jump:
-            device[4] = other
-            filtered[:n] = trial
+    if rng.random() < 0.5:
+        _move_amplitude(device, x, n, sigma, up, down, off, now, law[_A], filtered, g[:n], rng, line, flat)
     state = rng.random() < filtered[n - 1]
     for k in range(n - 1, -1, -1):
         if k < n - 1:
@@ -285,6 +279,25 @@ def draw_path(
         if state:
             excess[k] = draw_excess(x[k], sigma, device[4], rng)
     _renew_amplitude(device, path, excess, n, law[_A], rng)
+
+
+@numba.njit(cache=True)
+def _move_amplitude(
+    device, x, n, sigma, up, down, off, now, most, filtered, trial, rng, line, flat
+):  # pragma: no cover - compiled  # fmt: skip
+    """A Metropolis step of the amplitude over all paths; `now` is ln density under the present one."""
+    pick = rng.random()
+    jump = 0.0
+    if pick < 0.75:
+        jump = (0.07 if pick < 0.4 else 0.4) * rng.standard_normal()
+        other = device[4] * math.exp(jump)
+    else:
+        other = most * rng.random()
+    if 1e-9 < other < most:
+        new = _forward(x, n, sigma, other, up, down, off, line, flat, trial)
+        if math.log(rng.random() + _TINY) < new - now + jump:
+            device[4] = other
+            filtered[:n] = trial
 
 
 @numba.njit(cache=True)

@@ -137,20 +137,20 @@ def flicker_change(law, alpha, device, together):  # pragma: no cover - compiled
     fresh resistances moves with it.
     """
     ratio = math.exp((law[_ALPHA] - alpha) * law[_MEAN])
-    old = np.exp(device[:, 0] - law[_ALPHA] * law[_MEAN])
-    new = old * ratio
-    if new.min() < law[_R_LOW] or new.max() > law[_R_HIGH]:
-        return -math.inf
-    change = device.shape[0] * math.log(ratio)
-    mean, sd = law[_R], law[_R_SD]
-    if together:
-        mean, sd = mean * ratio, sd * ratio
-        change += math.log(ratio)
-    for sign, x, m, s in ((1.0, new, mean, sd), (-1.0, old, law[_R], law[_R_SD])):
-        c = x.mean()
-        squares = ((x - c) ** 2).sum()
-        change += sign * _normal_law(m - c, s, law[_R_LOW] - c, law[_R_HIGH] - c, x.shape[0], 0.0, squares, 0.0)
-    return change
+    n = device.shape[0]
+    shift, c = law[_ALPHA] * law[_MEAN], law[_R]
+    total = squares = 0.0
+    for d in range(n):
+        x = math.exp(device[d, 0] - shift)
+        if not law[_R_LOW] < x * ratio < law[_R_HIGH]:
+            return -math.inf
+        total += x - c
+        squares += (x - c) ** 2
+    now = _normal_law(law[_R] - c, law[_R_SD], law[_R_LOW] - c, law[_R_HIGH] - c, n, total, squares, 0.0)
+    total, squares, c = total * ratio, squares * ratio**2, c * ratio
+    mean, sd = (c, law[_R_SD] * ratio) if together else (law[_R], law[_R_SD])
+    new = _normal_law(mean - c, sd, law[_R_LOW] - c, law[_R_HIGH] - c, n, total, squares, 0.0)
+    return new - now + (n + (1 if together else 0)) * math.log(ratio)
 
 
 @numba.njit(cache=True)
@@ -163,9 +163,8 @@ def renew_amplitudes(law, device, path, excess, n, rng):  # pragma: no cover - c
             most = max(most, device[d, 4])
     if seen == 0 or most >= _MOST_AMPLITUDE:
         return
-    for k in range(6):  # amplitudes near the end move with it, or the chain would stick
-        near = (0.9, 0.97, 0.0)[k % 3]
-        factor = math.exp((0.02 if k < 3 else 0.005) * rng.standard_normal())
+    for near in (0.9, 0.97, 0.0):  # amplitudes near the end move with it, or the chain would stick
+        factor = math.exp((0.02 if rng.random() < 0.5 else 0.005) * rng.standard_normal())
         moved, change = 0, 0.0
         for d in range(device.shape[0]):
             if not path[d, : n[d]].any():

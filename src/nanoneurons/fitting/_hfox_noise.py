@@ -28,6 +28,7 @@ __all__ = [
     "Grid",
     "draw_excess",
     "excess_density",
+    "excess_density_at",
     "flicker_covariance",
     "flicker_mean",
     "grids",
@@ -141,18 +142,23 @@ def normal_cdf(z):  # pragma: no cover - compiled
 @numba.njit(cache=True)
 def excess_density(x, sigma, amplitude, line, flat):  # pragma: no cover - compiled
     """Density f at x of an excess amplitude * U1 * U2 seen through noise of standard deviation sigma."""
-    xi, rho = x / sigma, amplitude / sigma
+    return excess_density_at(x / sigma, amplitude / sigma, math.log(amplitude / sigma), line, flat) / sigma
+
+
+@numba.njit(cache=True)
+def excess_density_at(xi, rho, log_rho, line, flat):  # pragma: no cover - compiled
+    """The same in units of sigma; the logarithm of rho is given, for runs of readings that share it."""
     if rho <= 0.01:
         z = xi - 0.25 * rho
-        return math.exp(-0.5 * z * z) * 0.3989422804014327 / sigma
+        return math.exp(-0.5 * z * z) * 0.3989422804014327
     if rho <= 20.0:
         place = min(max((xi - _FLAT_LOW) * _FLAT_STEP, 0.0), _FLAT_CELLS - 1e-9)
-        row = min((math.log(rho) - _RHO_LOW) * (_RHO_CELLS / (_RHO_HIGH - _RHO_LOW)), _RHO_CELLS - 1e-9)
+        row = min((log_rho - _RHO_LOW) * (_RHO_CELLS / (_RHO_HIGH - _RHO_LOW)), _RHO_CELLS - 1e-9)
         i, j = int(place), int(row)
         p, q = place - i, row - j
         low = flat[j, i] + p * (flat[j, i + 1] - flat[j, i])
         high = flat[j + 1, i] + p * (flat[j + 1, i + 1] - flat[j + 1, i])
-        return math.exp(low + q * (high - low)) / amplitude
+        return math.exp(low + q * (high - low)) / rho
     over = xi - rho
     if over > -7.0:
         if over > 12.0:
@@ -163,15 +169,15 @@ def excess_density(x, sigma, amplitude, line, flat):  # pragma: no cover - compi
         for i in range(24):
             t = start + 0.5 * length * (1.0 + _NODES[i])
             total -= _WEIGHTS[i] * math.log(1.0 - t / rho) * math.exp(-0.5 * (over + t) ** 2)
-        return total * 0.5 * length * 0.3989422804014327 / amplitude
+        return total * 0.5 * length * 0.3989422804014327 / rho
     if xi >= 30.0:
-        return (math.log(rho / xi) + 0.5 / (xi * xi)) / amplitude
+        return (math.log(rho / xi) + 0.5 / (xi * xi)) / rho
     place = max((xi - _LOW) * _STEP, 0.0)
     i = int(place)
     p = place - i
     cdf = line[0, i] + p * (line[0, i + 1] - line[0, i])
     rest = line[1, i] + p * (line[1, i + 1] - line[1, i])
-    return (cdf * math.log(rho) + rest) / amplitude
+    return (cdf * log_rho + rest) / rho
 
 
 @numba.njit(cache=True)

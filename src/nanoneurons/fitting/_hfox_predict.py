@@ -234,7 +234,7 @@ def marginal_likelihood(data: Campaign, draws, seed: int) -> float:
         rng = np.random.default_rng([seed, d])
         own = np.repeat(np.r_[mean[0], np.exp(mean[1:])][None], 32, axis=0)
         out = _follow(data, d, own, np.repeat(law[None], 32, axis=0), 32, False, rng)
-        total += out[4].sum()
+        total += out[4].sum() + data.y[d, : data.n[d]].sum()  # per S, not per unit of ln R
         total += 0.5 * np.linalg.slogdet(2 * np.pi * spread)[1] + _prior(mean, of)
     return float(total)
 

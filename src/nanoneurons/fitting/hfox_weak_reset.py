@@ -80,7 +80,7 @@ class HfOxWeakResetFitter(Fitter):
             raise DataError("hfox-weak-reset: every reading of every device is the same; nothing to learn from")
         living = taken.of(~taken.dead)
         readings = int(living.n.sum())
-        count = int(np.clip(1.2e7 / readings, 500, 1500))
+        count = int(np.clip(1.2e7 / readings, 500, 1400))
         draws = sample(living, base, count, _SEED, progress)
         return _described(data, taken, living, draws, base)
 
@@ -171,5 +171,6 @@ def _described(data: Pulses, taken: Campaign, living: Campaign, draws: Draws, ba
         log_likelihood=marginal_likelihood(living, draws, _SEED),
         effects=effects,
         dead=dead,
+        outliers=taken.outliers,
         private=Known(draws.constants, draws.matching, living.name, base.flicker_register),
     )
