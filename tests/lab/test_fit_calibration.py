@@ -39,6 +39,14 @@ def test_a_wrong_law_does_not_fit(mean, spread):
     assert found["inside"] == pytest.approx(share, abs=0.02)
 
 
+def test_a_model_that_leaves_out_what_it_cannot_explain_does_not_fit():
+    values = np.random.default_rng(0).normal(size=(10, 100))
+    unit = np.broadcast_to(np.arange(10)[:, None], values.shape)
+    shares = (0.0, 0.05, 0.06)
+    verdicts = [calibration(predicted(values), values, np.isfinite(values), unit, s)["verdict"] for s in shares]
+    assert verdicts == ["fits", "fits", "does not fit well enough"]
+
+
 def test_few_readings_do_not_condemn_a_model():
     verdicts = [judged(20, seed=seed)["verdict"] for seed in range(40)]
     assert "does not fit well enough" not in verdicts

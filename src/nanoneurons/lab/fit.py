@@ -148,7 +148,7 @@ def _fitted(
         choice = choose(scores, judged, parts)
         fit = _fit(data, choice.score.candidate, say)
         prediction, counted = choice.score.prediction, common([choice.score], judged)
-    found = _checked(judged, parts, prediction, counted)
+    found = _checked(data, judged, parts, prediction, counted, fit)
     people = population(fit, data, seed)
     result = fit_rows.result(
         data=data, judged=judged, fit=fit, spec=device, parameters=parameters, seed=seed, split=parts, choice=choice,
@@ -159,11 +159,17 @@ def _fitted(
 
 
 def _checked(
-    data: Measurements, parts: Split | None, prediction: Prediction | None, counted: np.ndarray | None
+    whole: Measurements,
+    data: Measurements,
+    parts: Split | None,
+    prediction: Prediction | None,
+    counted: np.ndarray | None,
+    fit: Fit,
 ) -> dict[str, Any] | None:
     if parts is None or prediction is None or counted is None:
         return None
-    return calibration(prediction, readings(data), counted, parts.unit)
+    aside = 0.0 if fit.outliers is None else float(fit.outliers.sum() / np.isfinite(readings(whole)).sum())
+    return calibration(prediction, readings(data), counted, parts.unit, aside)
 
 
 def _fit(data: Measurements, candidate: Candidate, say: Reporter) -> Fit:

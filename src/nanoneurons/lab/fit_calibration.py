@@ -16,20 +16,25 @@ __all__ = ["BAND", "DISTANCE", "RULE", "calibration", "share_inside"]
 
 BAND = (0.85, 0.95)  # what a 90 % band must hold of the readings it did not see
 DISTANCE = 0.10  # largest distance of the ranks' cumulative share from the diagonal
+ASIDE = 0.05  # largest share of readings that a fit may set aside as outliers
 BINS = 20
 RULE = (
     f"A model fits when its 90 % band holds {100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} % of the held-out readings and "
-    f"the cumulative share of their ranks stays within {DISTANCE:.2f} of the diagonal."
+    f"the cumulative share of their ranks stays within {DISTANCE:.2f} of the diagonal; it may set aside no more than "
+    f"{100 * ASIDE:.0f} % of the readings."
 )
 
 
-def calibration(prediction: Prediction, measured: np.ndarray, counted: np.ndarray, unit: np.ndarray) -> dict[str, Any]:
+def calibration(
+    prediction: Prediction, measured: np.ndarray, counted: np.ndarray, unit: np.ndarray, aside: float = 0.0
+) -> dict[str, Any]:
     """Judge predictions by the readings they did not see.
 
     Args:
         measured: readings, of the predictions' shape.
         counted: which of them were held out and predicted.
         unit: number of the piece that errs independently, the same shape.
+        aside: share of the readings that the fit took for outliers; they count here as all others do.
 
     Returns:
         ``readings``, ``inside`` with its 95 % interval ``low``, ``high``; ``ranks``, the share of readings in
@@ -50,7 +55,8 @@ def calibration(prediction: Prediction, measured: np.ndarray, counted: np.ndarra
         "ranks": bins.tolist(),
         "distance": distance,
         "noise": noise,
-        "verdict": _verdict(found, distance, noise),
+        "aside": aside,
+        "verdict": _verdict(found, distance, noise) if aside <= ASIDE else "does not fit well enough",
         "rule": RULE,
     }
 

@@ -40,7 +40,8 @@ class Choice:
 def choose(scores: Sequence[Score], data: Measurements, split: Split) -> Choice:
     """Keep the candidate of the highest held-out likelihood, or a simpler one within one standard error of it.
 
-    A model with parameters is simpler than the table of steps; of two such, the one with fewer estimates.
+    A model with parameters is simpler than the table of steps; of two such,
+    the one with fewer estimates, then the likelier.
     """
     whole = [score for score in scores if not score.trouble]
     counted = common(whole, data)
@@ -50,7 +51,7 @@ def choose(scores: Sequence[Score], data: Measurements, split: Split) -> Choice:
     best = order[0]
     behind = {i: paired(found[best] - found[i], unit) for i in order}
     near = [i for i in order if i == best or _within(behind[i], WITHIN)]
-    kept = min(near, key=lambda i: (*_complexity(whole[i]), i))
+    kept = min(near, key=lambda i: _complexity(whole[i]))  # of equally simple ones the likelier
     rows = []
     for i in order:
         gap, error = behind[i]

@@ -174,8 +174,10 @@ def _fold(score: Score, fold: Fold, k: int, of: int, say: Reporter) -> None:
         with np.errstate(all="ignore"):  # a search may step where a law overflows; what it finds is judged below
             fit = candidate.fitter.fit(fold.seen, candidate.base, candidate.variant, progress)
             predicted = candidate.fitter.predict(fit, fold.predicted)
-    except (NanoneuronsError, np.linalg.LinAlgError, FloatingPointError) as error:
+    except NanoneuronsError as error:
         score.trouble = " ".join(str(error).split())
+    except (ArithmeticError, np.linalg.LinAlgError) as error:  # one model's search that fails leaves the others
+        score.trouble = f"its fit failed: {' '.join(str(error).split())}"
     else:
         for name, whole in vars(score.prediction).items():
             whole[fold.rows] = np.where(fold.scored, getattr(predicted, name), whole[fold.rows])

@@ -120,6 +120,8 @@ def _misfit(result: dict[str, Any], found: dict[str, Any]) -> str:
     tried = {row["name"] for row in result["candidates"]}
     start = f"No model fits well enough: the best one, {result['device']['label']}," if len(tried) > 1 else "The model"
     told = f"{start} has a band that holds {100 * found['inside']:.1f} % and ranks {found['distance']:.2f} off uniform"
+    if found["aside"] > 0.005:
+        told += f", and sets aside {100 * found['aside']:.0f} % of the readings"
     if result["data"]["kind"] != "pulses" or result["device"]["name"] == "table":
         return told + ". Treat its noise and its intervals with care."
     if "table" in tried:
