@@ -74,16 +74,16 @@ def test_kernel_and_tensors_agree():
     assert torch.allclose(found, steps.pulse_by_pulse_plain(device._law, state, drive, 77), atol=2e-6)
 
 
-@pytest.mark.parametrize("counts", [(5, 2), (60, 15), (300, 310), (0, 900)])
+@pytest.mark.parametrize("counts", [(5, 2), (60, 15), (120, 130), (0, 140)])
 def test_a_summed_train_has_the_mean_and_spread_of_single_pulses(counts):
-    device = Table(step_up=0.004, step_down=0.006, **EXACT)
-    state = device.init((1, 20_000), generator_for(5))
-    up, down = (torch.full((1, 20_000), n, dtype=torch.int32) for n in counts)
+    device = Table(step_up=0.01, step_down=0.012, **EXACT)
+    state = device.init((1, 8_000), generator_for(5))
+    up, down = (torch.full((1, 8_000), n, dtype=torch.int32) for n in counts)
     fast = steps.train(device._law, state, up, down, 5).double()
     slow = steps.train_plain(device._law, state, up, down, 6).double()
-    error = slow.std() / 20_000**0.5
+    error = slow.std() / 8_000**0.5
     assert abs(float(fast.mean() - slow.mean())) < 5 * 1.42 * float(error)
-    assert float(fast.std() / slow.std()) == pytest.approx(1, abs=5 / (2 * 20_000**0.5) * 1.42)
+    assert float(fast.std() / slow.std()) == pytest.approx(1, abs=5 / (2 * 8_000**0.5) * 1.42)
 
 
 def test_a_long_train_costs_few_blocks():
@@ -213,7 +213,7 @@ def test_any_table_survives_lists_exactly(levels, seed):
         ({"down": [*SMALL["down"][:2], [-0.1, "x", 0.0]]}, r"down, row 3, column 2 must be a number, not 'x'"),
         ({"up": [*SMALL["up"][:2], [-0.1, float("nan"), 0.0]]}, r"up, row 3 \(level 4\), column 2 is nan"),
         ({"uup": []}, "unknown entry 'uup'"),
-        ({"up": SMALL["down"]}, "mean step up in the middle of the range does not go up"),
+        ({"up": SMALL["down"]}, "from no level do the mean steps go up with pulses up"),
         ({"levels": [-10.0, 1.0, 4.0]}, "conductance at the lowest level, -10, is negative"),
     ],
 )

@@ -115,6 +115,21 @@ class StepQuantiles:
         """Level half-way between the bounds."""
         return 0.5 * (self.levels[0] + self.levels[-1])
 
+    @cached_property
+    def reference(self) -> float:
+        """The middle, or the nearest level to it from which both directions go their own way on average.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        ways = [up for up in (True, False) if (self.up if up else self.down)]
+        for level in (self.middle, *sorted(self.levels, key=lambda x: abs(x - self.middle))):
+            if all((self.mean_at(level, up) > 0) == up and self.mean_at(level, up) != 0 for up in ways):
+                return level
+        raise ParameterError(
+            "tables: from no level do the mean steps go up with pulses up and down with pulses down; check their signs"
+        )
+
     def mean_at(self, level: float, up: bool) -> float:
         """Mean step at any level within the bounds."""
         return float(np.interp(level, self.levels, self.means(up)))

@@ -8,9 +8,10 @@ quantiles at levels and linear between its numbers; u is a uniform number for ea
 the table (`step_up`, `step_down`), :math:`g_d` is the device's own gain and *s* the width of its own range about the
 middle *c* of the table. The bounds, first and last level of the table, are hard.
 
-The share `nonlinearity` blends the mean step from its value in the middle of the range (0) to the table's (1);
-`asymmetry` blends the directions from equal mean steps in the middle to the table's; `cycle_scatter` is the share of
-the table's scatter about the mean step. All three are thereby imperfections with an ideal value, whatever the table.
+The share `nonlinearity` blends the mean step from its value at the reference level (0) to the table's (1);
+`asymmetry` blends the directions from equal mean steps at the reference level to the table's; `cycle_scatter` is the
+share of the table's scatter about the mean step. The reference is the middle of the range, or the nearest level to it
+from which both directions go their own way on average. All three are thereby imperfections with an ideal value.
 
 Not modelled: any memory of a device beyond its conductance (steps are independent given the conductance), drift,
 pulse amplitude and width, temperature.
@@ -73,6 +74,12 @@ class Table(MemoryDevice):
     drive_effect: ClassVar[int] = 1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "analog-sgd"
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pulses": (
+            "step_up", "step_down", "gain_spread", "tilt_spread", "read_noise", "stuck_share", "initial_mean",
+            "initial_spread",
+        ),
+    }  # fmt: skip
 
     law: StepQuantiles = contents(
         _DEFAULT, doc="quantiles of the step at levels of the conductance, times step_up and step_down",
@@ -81,7 +88,7 @@ class Table(MemoryDevice):
     step_up: float = _number(0.01, "factor of the table's up steps, level", 1e-12, 1e12, _EXAMPLE, verified=False)
     step_down: float = _number(0.01, "factor of the table's down steps, level", 1e-12, 1e12, _EXAMPLE, verified=False)
     asymmetry: float = _number(
-        1.0, "share of the asymmetry in the middle of the range", 0.0, 4.0, imperfection="asymmetry", ideal=0.0
+        1.0, "share of the asymmetry at the reference level", 0.0, 4.0, imperfection="asymmetry", ideal=0.0
     )
     nonlinearity: float = _number(
         1.0, "share of the mean step's dependence on the level", 0.0, 4.0, imperfection="nonlinearity", ideal=0.0
@@ -118,11 +125,8 @@ class Table(MemoryDevice):
             object.__setattr__(self, "drive_effect", 1 if self.law.up else -1)
 
     def check(self) -> None:
-        """Check that pulses move the middle level their way, and that no conductance is negative."""
-        for up in (True, False):
-            if (self.law.up if up else self.law.down) and self._middle_step(up) <= 0:
-                word = "up" if up else "down"
-                raise ParameterError(f"Table: the mean step {word} in the middle of the range does not go {word}")
+        """Check that pulses move some level their way, and that no conductance is negative."""
+        _ = self.law.reference
         if self.zero_conductance + self.unit_conductance * self.law.levels[0] < -1e-9 * self.unit_conductance:
             raise ParameterError(
                 f"Table: the conductance at the lowest level, {self.law.levels[0]:g}, is negative; raise "
@@ -155,7 +159,7 @@ class Table(MemoryDevice):
             idle.add("nonlinearity")
         if all(np.ptp(row) == 0 for up in self._ways for row in self.law.quantiles(up)):
             idle.add("cycle_to_cycle")
-        sizes = [self._middle_step(up) for up in self._ways]
+        sizes = [self._reference_step(up) for up in self._ways]
         if math.isclose(sizes[0], sizes[-1], rel_tol=1e-9):
             idle.add("asymmetry")
         return tuple(found for found in super().imperfections() if found.name not in idle)
@@ -226,8 +230,8 @@ class Table(MemoryDevice):
         return max(low, 0.0), high
 
     def conductance_step(self) -> float:
-        """Mean of the mean steps up and down in the middle of the range, in S."""
-        sizes = [self._middle_step(up) for up in self._ways]
+        """Mean of the mean steps up and down at the reference level, in S."""
+        sizes = [self._reference_step(up) for up in self._ways]
         return sum(sizes) / len(sizes) * self.unit_conductance
 
     def prices(self) -> Mapping[str, Price]:
@@ -244,19 +248,19 @@ class Table(MemoryDevice):
     def _ways(self) -> tuple[bool, ...]:
         return tuple(up for up in (True, False) if (self.law.up if up else self.law.down))
 
-    def _middle_step(self, up: bool) -> float:
-        """Size of the mean step in the middle of the range, towards its direction."""
-        mean = self.law.mean_at(self.law.middle, up)
+    def _reference_step(self, up: bool) -> float:
+        """Size of the mean step at the reference level, towards its direction."""
+        mean = self.law.mean_at(self.law.reference, up)
         return self.step_up * mean if up else -self.step_down * mean
 
     def effective_steps(self, up: bool) -> np.ndarray:
         """Quantiles of a step of a device of gain 1, imperfections as set, float64 ``(levels, quantiles)``."""
         table, mean = self.law.quantiles(up), self.law.means(up)[:, None]
-        middle = self.law.mean_at(self.law.middle, up)
+        middle = self.law.mean_at(self.law.reference, up)
         blended = middle + self.nonlinearity * (mean - middle)
         blended = np.where(blended * mean < 0, 0.0, blended)  # more nonlinearity does not turn a step round
-        sizes = [self._middle_step(way) for way in self._ways]
-        level, own = sum(sizes) / len(sizes), self._middle_step(up)
+        sizes = [self._reference_step(way) for way in self._ways]
+        level, own = sum(sizes) / len(sizes), self._reference_step(up)
         factor = (self.step_up if up else self.step_down) * max(level + self.asymmetry * (own - level), 0.0) / own
         return factor * (blended + self.cycle_scatter * (table - mean))
 
