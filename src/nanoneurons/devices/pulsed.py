@@ -91,7 +91,14 @@ class Pulsed(MemoryDevice):
     drive_effect: ClassVar[int] = 1
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "analog-sgd"
-    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {"pulses": _FROM_PULSES}
+    identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pulses": _FROM_PULSES,
+        "levels": (
+            "w_min", "w_max", "zero_conductance", "unit_conductance", "read_noise", "write_noise", "stuck_share",
+        ),
+        "retention": ("read_noise",),
+        "noise": ("read_noise",),
+    }  # fmt: skip
 
     step_shape: str = param(
         "constant", doc="how the size of a step depends on the weight", source=_FAMILY, choices=tuple(_SHAPES)

@@ -25,6 +25,7 @@ from nanoneurons.fitting._levels import (
     plural,
     predict_levels,
     share,
+    within,
 )
 from nanoneurons.fitting._noise import Walk, analyse, walk_of
 from nanoneurons.fitting._retention import drift
@@ -150,6 +151,7 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
     correlation = np.eye(len(estimates))
     if len(scale.rows) == 2:
         correlation[0, 1] = correlation[1, 0] = scale.cross
+    estimates = [within(base, e) for e in estimates]
     values |= {e.name: e.value for e in estimates}
     device = base.replace(**values)
     return Fit(
@@ -391,7 +393,7 @@ def _read_fit(
     name: str, data: NoiseSeries | Retention, base: MemoryDevice, read: _Row, scale: _Range, level: np.ndarray,
     facts: tuple[Fact, ...], notes: tuple[str, ...],
 ) -> Fit:  # fmt: skip
-    estimate = _scaled("read_noise", read, scale)
+    estimate = within(base, _scaled("read_noise", read, scale))
     walk, likelihood = walk_of(data.reading, data.device, level)
     kept = {key: reason for key, reason in scale.kept.items() if hasattr(base, key)}
     told = {"read_noise": None, **scale.fixed, **kept}

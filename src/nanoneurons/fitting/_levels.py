@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
 
 from nanoneurons.core.errors import DataError
+from nanoneurons.devices import MemoryDevice
 from nanoneurons.fitting._fitter import Estimate, Prediction, Scale
 from nanoneurons.fitting._variance import Components, Runs
 from nanoneurons.measurements import Levels
@@ -36,6 +37,7 @@ __all__ = [
     "plural",
     "predict_levels",
     "share",
+    "within",
 ]
 
 _FAR = 10.0
@@ -144,6 +146,15 @@ def estimate_of(name: str, row: np.ndarray | tuple[float, float, float], scale: 
         width = math.log(high / (1 - high)) - math.log(low / (1 - low))
         return Estimate(name, value, low, high, "logit", width / 3.92)
     return Estimate(name, value, low, high, "linear", max(high - value, value - low) / 1.96)
+
+
+def within(device: MemoryDevice, estimate: Estimate) -> Estimate:
+    """Estimate with its value and its interval kept in the declared range of the parameter."""
+    declared = device.parameter(estimate.name)
+    low = -math.inf if declared.low is None else declared.low
+    high = math.inf if declared.high is None else declared.high
+    value, bottom, top = (min(max(v, low), high) for v in (estimate.value, estimate.low, estimate.high))
+    return replace(estimate, value=value, low=bottom, high=top)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from nanoneurons.fitting._levels import (
     plural,
     predict_levels,
     share,
+    within,
 )
 from nanoneurons.fitting._noise import analyse, walk_of
 from nanoneurons.fitting._retention import drift
@@ -93,7 +94,7 @@ def _fit_reads(data: NoiseSeries | Retention, base: Any) -> Fit:
     else:
         found = analyse(np.log(positive), data.time if data.timed else None, "1")
         level = np.zeros(len(data.device), int)
-    estimate = estimate_of("read_noise", found.read)
+    estimate = within(base, estimate_of("read_noise", found.read))
     middle = math.sqrt(base.resistance_low * base.resistance_high)  # where readings without unit are put
     scale = None if data.unit == "S" else (0.0, float(np.nanmedian(positive)) * middle)
     walk, likelihood = walk_of(positive, data.device, level)
@@ -195,6 +196,7 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
         f"own part of ln R, {name}": np.where(measured, -model.effects[True][0][g], np.nan)
         for g, name in enumerate(("LRS", "HRS"))
     }
+    told.estimates = [within(base, e) for e in told.estimates]
     device = base.replace(cycles=0.0, **told.values, **{e.name: e.value for e in told.estimates})
     return Fit(
         "hfox-binary", "", device, tuple(told.estimates), told.correlation(parts), told.fixed, told.kept,

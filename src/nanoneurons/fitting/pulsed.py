@@ -20,6 +20,7 @@ from nanoneurons.devices import MemoryDevice
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting import _pulsed_predict as predictions
 from nanoneurons.fitting._fitter import Fit, Fitter, Prediction, Progress
+from nanoneurons.fitting._graded import GRADED, fit_graded, predict_graded, refusal_graded
 from nanoneurons.fitting._pulsed_law import KINDS, Law
 from nanoneurons.fitting._pulsed_readings import Events, events_of
 from nanoneurons.fitting._pulsed_result import FEWEST, LIMIT, Task, finish
@@ -39,19 +40,25 @@ _SHARES = "the share of the shape that was fitted, 1 by definition"
 
 
 class PulsedFitter(Fitter):
-    """Fits step shape, bounds, spreads and noises to readings after pulses; variants are the step shapes."""
+    """Fits step shape, bounds, spreads and noises to readings after pulses; variants are the step shapes.
 
-    kinds = ("pulses",)
+    Levels, noise series and retention tell the range and the noises (`_graded`).
+    """
+
+    kinds = ("pulses", *GRADED)
 
     def variants(self, data: Measurements) -> tuple[str, ...]:
         """All step shapes, in the order of their number of constants."""
+        if not isinstance(data, Pulses):
+            return ("",)
         return tuple(name for name in KINDS if name != "exponential")  # not yet found reliably
 
     def refusal(self, data: Measurements) -> str | None:
         """Nothing to learn without pulses between readings."""
         if (wrong := super().refusal(data)) is not None:
             return wrong
-        assert isinstance(data, Pulses)
+        if not isinstance(data, Pulses):
+            return refusal_graded(data)
         events = events_of(data)
         inner = (events.first == 0) & (events.count > 0) & (events.pulses != 0)
         if inner.sum() < 12:
@@ -62,7 +69,9 @@ class PulsedFitter(Fitter):
         """Fit one step shape; the empty variant is that of `base`."""
         if (wrong := self.refusal(data)) is not None:
             raise DataError(f"pulsed: {wrong}")
-        assert isinstance(data, Pulses) and isinstance(base, Pulsed)
+        if not isinstance(data, Pulses):
+            return fit_graded("pulsed", data, base)
+        assert isinstance(base, Pulsed)
         tell = progress or (lambda share, text: None)
         task, dead, events = _prepare(data, base, variant or base.step_shape)
         point = _fit(task, lambda x: tell(x, f"pulsed, {task.shape}"))
@@ -70,7 +79,8 @@ class PulsedFitter(Fitter):
 
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
         """Predict every reading; a device that is not in the fit is learned from its readings so far."""
-        assert isinstance(data, Pulses)
+        if not isinstance(data, Pulses):
+            return predict_graded(fit, data)
         return predictions.predict(fit.private, events_of(data), data.reading, LIMIT)
 
 
