@@ -262,7 +262,14 @@ def test_files_are_written_and_load_to_the_same_device(reading, tmp_path, monkey
     assert made.known["pulse_step"].low == result["parameters"][2]["low"]
     assert result["next"] == "nanoneurons audit --device stub-device.toml"
     page = (tmp_path / "stub-fit" / "report.html").read_text()
-    for words in ("Data over model", "Residuals", "what they cannot tell", "Models compared", "Quantile plot"):
+    for words in (
+        "Data over model",
+        "Steps of one pulse",
+        "Residuals",
+        "what they cannot tell",
+        "Models compared",
+        "Quantile plot",
+    ):
         assert words in page
     # The same data may be fitted again; what a fit wrote is replaced.
     fit.run("stub.csv", progress="none", report=False)

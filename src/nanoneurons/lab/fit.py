@@ -22,6 +22,7 @@ from .fit_compare import Candidate, candidates, common, compare, named
 from .fit_files import Target, save
 from .fit_population import population
 from .fit_splits import Split, readings, split, subset
+from .fit_steps import table_steps
 from .progress import Kind, Reporter, reporter
 
 __all__ = ["Outcome", "fitted", "run"]
@@ -150,9 +151,10 @@ def _fitted(
         prediction, counted = choice.score.prediction, common([choice.score], judged)
     found = _checked(data, judged, parts, prediction, counted, fit)
     people = population(fit, data, seed)
+    steps = table_steps(fit, data, seed) if people is None else people.pop("steps")
     result = fit_rows.result(
         data=data, judged=judged, fit=fit, spec=device, parameters=parameters, seed=seed, split=parts, choice=choice,
-        refused=refused, calibration=found, population=people, prediction=prediction, counted=counted,
+        refused=refused, calibration=found, population=people, steps=steps, prediction=prediction, counted=counted,
         tried=tried, seconds=time.monotonic() - begun,
     )  # fmt: skip
     return Outcome(fit, data, result)

@@ -12,7 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .drawing import BLUE, GREY, INK, ORANGE, RED, TEAL, Picture, axes, is_narrow
-from .fit_law_figures import people_picture, quantile_picture, rank_picture, residual_picture, spread_picture
+from .fit_law_figures import (
+    people_picture,
+    quantile_picture,
+    rank_picture,
+    residual_picture,
+    spread_picture,
+    step_picture,
+)
 from .words import si
 
 __all__ = ["fit_pictures"]
@@ -29,6 +36,8 @@ def fit_pictures(result: Result) -> list[Picture]:
         found.append(people_picture(result))
         if people["positions"]:
             found.append(quantile_picture(result))
+    if result["steps"] is not None:
+        found.append(step_picture(result))
     if result["calibration"] is not None and result["calibration"]["inside"] is not None:
         found.append(rank_picture(result))
     if result["residuals"] is not None:

@@ -13,7 +13,7 @@ from scipy import stats
 from .drawing import BLUE, GREY, INK, ORANGE, RED, TEAL, Picture, axes, is_narrow
 from .words import si
 
-__all__ = ["people_picture", "quantile_picture", "rank_picture", "residual_picture", "spread_picture"]
+__all__ = ["people_picture", "quantile_picture", "rank_picture", "residual_picture", "spread_picture", "step_picture"]
 
 Result = dict[str, Any]
 COLOURS = (BLUE, ORANGE, TEAL, RED, "#CC79A7")
@@ -102,6 +102,45 @@ def quantile_picture(result: Result) -> Picture:
         draw,
         height=4.2,
         narrow_height=3.8,
+    )
+
+
+def step_picture(result: Result) -> Picture:
+    """What one pulse does, against the reading before it."""
+    found = result["steps"]
+    tables = result["data"]["kind"] == "tables"
+    source = "file" if tables else "measured"
+
+    def draw(figure: Figure) -> None:
+        shape = (len(found), 1) if is_narrow(figure) else (1, len(found))
+        for ax, (way, entry) in zip(figure.subplots(*shape, squeeze=False).flat, found.items(), strict=True):
+            drawn = entry["simulated"]
+            low, middle, high = drawn["quantiles"] or ([], [], [])
+            ax.fill_between(drawn["at"], low, high, color=BLUE, alpha=0.2, linewidth=0, label="simulated, 90 %")
+            ax.plot(drawn["at"], middle, color=BLUE, label="simulated, median")
+            for k, table in enumerate(entry["measured"]):
+                for row, style in zip(table["quantiles"], (":", "-", ":"), strict=False):
+                    text = {"-": f"{source}, median", ":": f"{source}, 90 %"}[style]
+                    ax.plot(table["at"], row, style, color=RED, linewidth=1.2, label="_" * (k > 0) + text)
+            ax.axhline(0, color=GREY, linewidth=0.8)
+            ax.set_title(f"pulses {way}", loc="left", fontsize=9)
+            ax.set_xlabel(f"{_what(result)} before")
+            ax.set_ylabel("step of one pulse")
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+            _values(ax.xaxis, result)
+            _values(ax.yaxis, result)
+        handles = {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=2 if is_narrow(figure) else 4)
+
+    return Picture(
+        "steps",
+        "Steps of one pulse",
+        ("The tables of the file" if tables else "Differences of neighbouring readings, noise included")
+        + ", and the same of simulated fresh devices of the fit: median and 90 %."
+        + " A simulated step ends at the bounds of the table, which are hard." * tables,
+        draw,
+        height=3.4,
+        narrow_height=0.8 + 2.6 * len(found),
     )
 
 

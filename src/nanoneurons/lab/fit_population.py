@@ -11,6 +11,7 @@ from nanoneurons.fitting import Fit, simulate
 from nanoneurons.measurements import Measurements, Pulses
 
 from .fit_calibration import BAND, share_inside
+from .fit_steps import compared_steps
 
 __all__ = ["population"]
 
@@ -58,7 +59,8 @@ def population(fit: Fit, data: Measurements, seed: int) -> dict[str, Any] | None
             inside.append(((values >= low) & (values <= high))[known])
             unit.append(np.full(known.sum(), number))
         if k == 0:
-            first = _curves(found, np.stack([values for _, values in members]))
+            measured = np.stack([values for _, values in members])
+            first = {**_curves(found, measured), "steps": compared_steps(pulses, measured, found)}
     shares = share_inside(np.concatenate(inside), np.concatenate(unit))
     agrees = shares["high"] >= BAND[0] and shares["low"] <= BAND[1]
     verdict = "shown only" if alive < LEAST_DEVICES else "agrees" if agrees else "differs"

@@ -26,7 +26,9 @@ def headline(result: dict[str, Any]) -> str:
     told = [p for p in result["parameters"] if p["origin"] == "data"]
     said.append(f"the data tell {len(told)} of its {len(result['parameters'])} parameters")
     if found is None:
-        said.append("nothing could be held out, so how well it fits is not known")
+        tables = data["kind"] == "tables"
+        why = "the file holds no readings that could be held out" if tables else "too few readings to hold any out"
+        said.append(f"{why}, so how well it fits is not known")
         return "; ".join(said) + "."
     verdict = {"fits": "it fits", "does not fit well enough": "it does not fit well enough"}
     said.append(verdict.get(found["verdict"], f"{found['verdict']} whether it fits"))
