@@ -13,10 +13,10 @@ from nanoneurons.fitting._graded import fit_graded, predict_graded
 from nanoneurons.measurements import Levels, NoiseSeries, Retention
 
 PULSED = devices.get("pulsed")
-NAMES = ("tio2", "hfo2-analog", "hzo-ftj", "pulsed")
+NAMES = ("tio2", "pulsed", "table")
 
 
-def levels(rng, copies=20, cycles=6, reads=3, unit=1e-6, scatter=(0.0, 1.0, 0.5), spacing=20.0, base=100.0):
+def levels(rng, copies=14, cycles=6, reads=3, unit=1e-6, scatter=(0.0, 1.0, 0.5), spacing=20.0, base=100.0):
     device, level, cycle = (a.ravel() for a in np.meshgrid(range(copies), range(4), range(cycles), indexing="ij"))
     own = scatter[0] * rng.standard_normal((copies, 4))
     mean = base + spacing * level + own[device, level] + scatter[1] * rng.standard_normal(len(device))
@@ -31,17 +31,17 @@ def test_the_range_and_the_noise_of_reads_are_those_of_the_levels(name):
     low, high = fit.device.conductance_range()
     assert (low, high) == pytest.approx((100e-6, 160e-6), rel=5e-3)
     read = fit.estimate("read_noise")
-    weights = 2 * 0.6 if name == "pulsed" else 1
-    assert read.low < 0.5 / 60 * weights < read.high
-    assert {e.name for e in fit.estimates} <= {n for v in base.identified.values() for n in v} or name == "pulsed"
+    assert read.low * fit.device.read_sigma() / fit.device.read_noise < 0.5e-6
+    assert read.high * fit.device.read_sigma() / fit.device.read_noise > 0.5e-6
+    assert {e.name for e in fit.estimates} <= set(base.identified["levels"])
     assert np.allclose(fit.correlation, fit.correlation.T) and np.linalg.eigvalsh(fit.correlation).min() > -1e-9
 
 
 def test_scatter_between_programmings_is_write_noise_in_steps():
     fit = fit_graded("pulsed", levels(np.random.default_rng(1)), PULSED)
     found = fit.estimate("write_noise")
-    assert found.value == pytest.approx(1.0 / 60 * 1.2 / PULSED.pulse_step, rel=0.11)  # three standard errors
-    assert found.error < 0.05
+    assert found.value == pytest.approx(1.0 / 60 * 1.2 / PULSED.pulse_step, rel=0.14)  # three standard errors
+    assert found.error < 0.06
 
 
 def test_one_programming_per_device_is_said_and_used_whole():
@@ -51,18 +51,18 @@ def test_one_programming_per_device_is_said_and_used_whole():
 
 
 def test_dead_cells_are_counted_and_not_predicted():
-    data = levels(np.random.default_rng(3), 40)
+    data = levels(np.random.default_rng(3), 20)
     reading = np.where(np.isin(data.device, [3, 5])[:, None], 0.0, data.reading)
     for unit, factor in (("S", 1.0), ("1", 1e6)):
         fit = fit_graded("tio2", dataclasses.replace(data, reading=reading * factor, unit=unit), devices.get("tio2"))
-        assert fit.device.stuck_low == pytest.approx(2 / 40)
+        assert fit.device.stuck_low == pytest.approx(2 / 20)
         shown = predict_graded(fit, dataclasses.replace(data, reading=reading * factor, unit=unit))
         assert np.isnan(shown.low[np.isin(data.device, [3, 5])]).all()
 
 
 def test_readings_without_a_unit_come_with_their_scale():
     data = levels(np.random.default_rng(4), unit=1.0)
-    for name in ("hzo-ftj", "pulsed"):
+    for name in ("hzo-ftj", "table"):
         fit = fit_graded(name, dataclasses.replace(data, unit="1"), devices.get(name))
         assert fit.scale is not None
         low, high = fit.device.conductance_range()

@@ -79,6 +79,9 @@ class Table(MemoryDevice):
             "step_up", "step_down", "gain_spread", "tilt_spread", "read_noise", "stuck_share", "initial_mean",
             "initial_spread",
         ),
+        "levels": ("zero_conductance", "unit_conductance", "read_noise", "stuck_share"),
+        "retention": ("read_noise",),
+        "noise": ("read_noise",),
     }  # fmt: skip
 
     law: StepQuantiles = contents(

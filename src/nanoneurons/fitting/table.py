@@ -19,6 +19,7 @@ from nanoneurons.devices.table import StepQuantiles, Table
 from nanoneurons.measurements import Measurements, Pulses, StepTables
 
 from ._fitter import Estimate, Fact, Fit, Fitter, Prediction, Progress
+from ._graded import GRADED, fit_graded, predict_graded, refusal_graded
 from ._table_data import Prepared, dead_devices, prepare
 from ._table_estimating import Solution, narrowed, solve
 from ._table_from_tables import fit_tables, level_unit
@@ -52,10 +53,16 @@ class _Private:
 class TableFitter(Fitter):
     """Steps of any shape: a table of quantiles of the step given the conductance."""
 
-    kinds = ("pulses", "tables")
+    kinds = ("pulses", "tables", *GRADED)
+
+    def refusal(self, data: Measurements) -> str | None:
+        """Levels that give no range are refused."""
+        return super().refusal(data) or refusal_graded(data)
 
     def fit(self, data: Measurements, base: MemoryDevice, variant: str = "", progress: Progress | None = None) -> Fit:
         """Fit the table device to readings after pulses, or take over tables of step distributions.
+
+        Levels, noise series and retention tell the range and the read noise of the table of `base` (`_graded`).
 
         Raises:
             DataError: too few single steps, or pulses that do not move the conductance their way.
@@ -63,12 +70,16 @@ class TableFitter(Fitter):
         assert isinstance(base, Table)
         if isinstance(data, StepTables):
             return fit_tables(data, base)
+        if data.kind in GRADED:
+            return fit_graded("table", data, base)
         if not isinstance(data, Pulses):
             raise DataError(f"the table device cannot be fitted: {self.refusal(data)}")
         return _fit_pulses(data, base, progress or (lambda share, word: None))
 
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
         """One step ahead: the quantiles of the step from the filtered level, blurred by what is not known."""
+        if data.kind in GRADED:
+            return predict_graded(fit, data)
         if not isinstance(data, Pulses) or fit.private is None:
             raise DataError("tables of steps hold no readings, and no read noise, to predict readings with")
         private: _Private = fit.private
