@@ -116,7 +116,8 @@ def device(found: dict[str, Any]) -> str:
     text += ["## Parameters\n", _parameters(found)]
     if found["identified"]:
         rows = [tuple(cell(value) for value in row) for row in identified_rows(found["identified"])]
-        text += ["## What measurements tell\n", table(IDENTIFIED_COLUMNS, rows)]
+        text += ["## What measurements tell\n", "See [your own device](../../your-own-device.md).\n"]
+        text.append(table(IDENTIFIED_COLUMNS, rows))
     if not found["prices"]:
         return "\n".join([*text, "Energy: priced by its circuit.\n"]) + _citation(found)
     text.append("## Energy per event\n")

@@ -2,11 +2,12 @@
 
 import importlib.util
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-from nanoneurons import data, learning, papers
+from nanoneurons import data, devices, learning, papers
 from nanoneurons.cli import _describe
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +123,22 @@ def test_shown_code_runs(page, code, capsys):
     exec(compile(code, page, "exec"), {})
     shown = "bits" if "BayesianMachine" in code else "tensor("  # machines that reason explain, others print accuracies
     assert shown in capsys.readouterr().out
+
+
+def test_the_tutorial_of_your_own_device_runs(tmp_path, monkeypatch, capsys):
+    """Its file is made by the script it names; then its Python and its device files, as they stand there."""
+    page = (ROOT / "docs" / "your-own-device.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "examples" / "make_measurements.py"))["make"]()
+    head = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)[0]
+    assert (tmp_path / "pulses.csv").read_text().startswith(head)
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "your-own-device.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "it fits" in shown and "0.02" in shown and "tensor(" in shown
+    for number, text in enumerate(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)):
+        (tmp_path / f"{number}.toml").write_text(text, encoding="utf-8")
+        assert devices.load_file(f"{number}.toml").known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -251,14 +251,16 @@ def test_a_second_fit_keeps_what_the_first_told(tmp_path):
         "pulsed", first.device.replace(read_noise=0.03, cycle_spread=0.31),
         {"read_noise": Uncertainty(0.02, 0.04, "log", 0.2), "cycle_spread": Uncertainty(0.3, 0.32, "log", 0.01)},
         ((1.0, 0.5), (0.5, 1.0)),
-        kept={"pulse_step": "noise does not tell it", "read_voltage": "no data"}, origin=(noise,),
+        kept={"pulse_step": "noise does not tell it", "read_voltage": "not by noise", "w_max": "not by noise"},
+        origin=(noise,),
     )  # fmt: skip
     both = second.after(first)
     assert devices.load_file(both.write(tmp_path / "both.toml")) == both
     assert list(both.known) == ["pulse_step", "zero_conductance", "stuck_share", "read_noise", "cycle_spread"]
     assert both.known["cycle_spread"] == second.known["cycle_spread"]
     assert both.correlation[0] == (1.0, 0.3, 0.0, 0.0, 0.0) and both.correlation[3] == (0.0, 0.0, 0.0, 1.0, 0.5)
-    assert dict(both.kept) == {"read_voltage": "no data"} and dict(both.fixed) == dict(first.fixed)
+    assert dict(both.kept) == {"read_voltage": first.kept["read_voltage"], "w_max": "not by noise"}
+    assert dict(both.fixed) == dict(first.fixed)
     assert both.origin_of("pulse_step").file == ORIGIN.file
     assert both.origin_of("cycle_spread").file == both.origin_of("read_noise").file == "noise.csv"
     assert both.origin_of("read_voltage") is None

@@ -149,14 +149,14 @@ class DeviceFile:
         rows = torch.eye(len(known), dtype=torch.float64)
         rows[:size, :size] = before[place][:, place]
         rows[size:, size:] = now
-        told = {*known, *self.fixed}
+        told = {*known, *self.fixed, *earlier.fixed}
         sources = [_naming(source, earlier.known) for source in earlier.origin]
         return replace(
             self,
             known=known,
             correlation=tuple(map(tuple, rows.tolist())),
-            fixed={**{k: v for k, v in earlier.fixed.items() if k not in told}, **self.fixed},
-            kept={k: v for k, v in self.kept.items() if k not in known and k not in earlier.fixed},
+            fixed={**{k: v for k, v in earlier.fixed.items() if k not in self.known}, **self.fixed},
+            kept={k: v for k, v in {**self.kept, **earlier.kept}.items() if k not in told},
             notes=(*earlier.notes, *(note for note in self.notes if note not in earlier.notes)),
             origin=(*sources, *(_naming(source, self.known) for source in self.origin)),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 
+import numpy as np
+
 from nanoneurons.devices import DeviceFile, Provenance, Uncertainty
 from nanoneurons.measurements import Measurements
 
@@ -42,10 +44,17 @@ def device_file(
         name=fit.name,
         device=fit.device,
         known={e.name: Uncertainty(e.low, e.high, e.scale, e.error) for e in fit.estimates},
-        correlation=tuple(tuple(map(float, row)) for row in fit.correlation),
+        correlation=_rounded(fit.correlation),
         fixed=dict(fit.fixed),
         kept=dict(fit.kept),
         notes=(*data.origin.notes, *fit.notes),
         origin=(origin,),
     )
     return made if earlier is None else made.after(earlier)
+
+
+def _rounded(correlation: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Rows of a correlation that a person can read; symmetric, with ones on the diagonal."""
+    rows = np.round(0.5 * (correlation + correlation.T), 6) + 0.0  # no negative zeros
+    np.fill_diagonal(rows, 1.0)
+    return tuple(tuple(map(float, row)) for row in rows)

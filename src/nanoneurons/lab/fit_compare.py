@@ -98,7 +98,9 @@ def candidates(
             raise UnknownNameError(f"{name!r} has no variant {variant!r}{nearest(variant, offered)}; it has {listed}")
         found += [Candidate(name, v, fitter, base) for v in offered if variant in (None, v)]
     if not found:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items()) or "no device can be fitted"
+        # who learns from other measurements only is no reason, where somebody learns from these
+        near = {n: r for n, r in refused.items() if data.kind in fitting.catalogue[n]().kinds} or refused
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in near.items()) or "no device can be fitted"
         raise RefusedError(f"no model can be learned from {data.origin.file}: {reasons}")
     if unused:
         raise UnknownNameError(f"none of the models has a parameter {sorted(unused)[0]!r}; see 'nanoneurons devices'")
