@@ -65,6 +65,20 @@ def test_from_a_file_to_a_device_that_works(stubs, place, capsys):
     assert run(["report", "mine-fit", "--json"]) == 0
 
 
+def test_a_fitter_of_the_catalogue_from_file_to_file(place, capsys):
+    (place / "mine.csv").write_text(text(table(8, 30)))
+    command = ["fit", "mine.csv", "--device", "pulsed", "--variant", "soft-bounds", "--no-report", "--json"]
+    assert run([*command, "--set", "read_time=2 us"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {p.name for p in place.iterdir()} == {"mine.csv", "mine-device.toml"}
+    made = devices.load_file("mine-device.toml")
+    assert made.device.values() == {p["name"]: p["value"] for p in result["parameters"]}
+    assert made.device.read_time == 2e-6 and made.kept["read_time"] == "set by the user"
+    assert {"pulse_step", "zero_conductance"} <= set(made.known)
+    low, high = made.device.conductance_range()
+    assert 5e-6 < low < high < 60e-6
+
+
 def spoiled(change):
     rows = table(2, 12)
     change(rows)

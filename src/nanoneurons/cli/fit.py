@@ -27,7 +27,7 @@ def fit(
         help="Device, device:preset, a device file (.toml) to go on from, or auto: whichever predicts best.",
     ),
     kind: str | None = typer.Option(
-        None, "--as", show_default=False, help="What was measured: pulses, iv, levels, retention or noise."
+        None, "--as", show_default=False, help="What was measured: pulses, iv, levels, retention, noise or tables."
     ),
     columns: str | None = typer.Option(
         None, show_default=False, help='What the columns are, "pulse=n, conductance=G"; where their names do not say.'
