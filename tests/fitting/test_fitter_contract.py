@@ -20,9 +20,14 @@ def _names(runs: int) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.arange(runs), tuple(f"device {i}" for i in range(runs))
 
 
+def _signs(device) -> list[int]:
+    """Signs of pulses that the device takes, up first; positive raises the conductance."""
+    return sorted((device.drive_effect * d for d in device.directions), reverse=True)
+
+
 def _train(device) -> np.ndarray:
     """Pulses up and, where the device takes them, down, with some reads repeated."""
-    cycle = [5, 5, 0, 5, 5, 5, 5] * 3 + ([-5, -5, 0, -5, -5, -5, -5] * 3 if len(device.directions) > 1 else [])
+    cycle = [sign * n for sign in _signs(device) for n in [5, 5, 0, 5, 5, 5, 5] * 3]
     return np.array([0, *cycle, *cycle])
 
 
@@ -41,8 +46,8 @@ def _pulses(device) -> Pulses:
 
 def _levels(device) -> Levels:
     """Every device brought to two states, four reads of each, three times over."""
-    sign = 5 if device.drive_effect in device.directions else -5
-    pulses = np.array([sign, 0, 0, 0, -sign if len(device.directions) > 1 else sign, 0, 0, 0] * 3)
+    signs = _signs(device)
+    pulses = np.array([5 * signs[0], 0, 0, 0, 5 * signs[-1], 0, 0, 0] * 3)
     reading = _readings(device, pulses).reshape(COPIES * 6, 4)
     owner, names = _names(COPIES)
     return Levels(

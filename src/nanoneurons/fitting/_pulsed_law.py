@@ -143,6 +143,62 @@ class Law:
         out[..., 15] = np.exp(2 * at["read"]) if self.read is None else self.read**2
         return out
 
+    def path(self, x: np.ndarray) -> np.ndarray:
+        """Coordinates along which a search moves straight; the law's own but for the exponential shape.
+
+        There the amplitude and the step at shape 1 are far from what readings show. In their place come the logarithm
+        of each step at weight 0, and its relative slope there.
+        """
+        if self.shape != "exponential":
+            return x
+        out, k = x.copy(), 0
+        for step, way in zip(self.steps(x), ("up", "down"), strict=True):
+            if f"amp_{way}" in self.names:
+                amp, rate = x[..., self.index(f"amp_{way}")], x[..., self.index(f"rate_{way}")]
+                out[..., k] = np.log(np.maximum(step, 1e-12) * (1 - amp))
+                out[..., self.index(f"amp_{way}")] = amp * rate / (1 - amp)
+                k += 1
+        return out
+
+    def from_path(self, p: np.ndarray) -> np.ndarray:
+        """The inverse of `path`."""
+        if self.shape != "exponential":
+            return p
+        out, found = p.copy(), []
+        for way in ("up", "down"):
+            if f"amp_{way}" in self.names:
+                rest = self._rest(p, way)
+                found.append(np.exp(p[..., len(found)]) * rest)
+                out[..., self.index(f"amp_{way}")] = 1 - 1 / rest
+        if self.both:
+            up, down = found
+            less = p[..., self.index("less")] if self.log_normal else 0.0
+            base = 0.5 * (up + down + np.abs(less))
+            out[..., 1] = 0.5 * (up - down - less)
+        else:
+            base = found[0]
+        out[..., 0] = np.log(base) if self.log_normal else base
+        return out
+
+    def _rest(self, p: np.ndarray, way: str) -> np.ndarray:
+        """Step at shape 1 relative to that at weight 0; must stay above 0."""
+        rate = p[..., self.index(f"rate_{way}")]
+        rate = np.where(np.abs(rate) < 1e-6, 1e-6, rate)
+        return np.maximum(1 + p[..., self.index(f"amp_{way}")] / rate, 1e-3)
+
+    def passable(self, old: np.ndarray, new: np.ndarray) -> bool:
+        """Whether a move along the path keeps each exponential step's constant part positive and on its side of 1."""
+        if self.shape != "exponential":
+            return True
+        for way in ("up", "down"):
+            if f"amp_{way}" not in self.names:
+                continue
+            k = self.index(f"rate_{way}")
+            a, b = self._rest(old, way), self._rest(new, way)
+            if old[k] * new[k] <= 0 or not 0.3 * a <= b <= 3.3 * a or not 0.3 <= (b - 1) / (a - 1) <= 3.3:
+                return False
+        return True
+
     def units(self, x: np.ndarray) -> np.ndarray:
         """Natural size of each coordinate, for differences, steps and spreads, ``(n,)``, from typical coordinates."""
         typical = np.exp(x[0]) if self.log_normal else abs(x[0])

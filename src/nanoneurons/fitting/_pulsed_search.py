@@ -71,15 +71,17 @@ def likelihood(law: Law, events: Events, x: np.ndarray, jump: np.ndarray) -> np.
     return found + _re_reads(law, events, x)
 
 
-def evaluate(law: Law, events: Events, x: np.ndarray, jump: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-likelihood, score and expected information of each device."""
-    steps = _STEP * law.units(np.median(x, axis=0))
-    moved = np.concatenate([x[:, None], x[:, None] + np.diag(steps)], axis=1)
+def evaluate(
+    law: Law, events: Events, x: np.ndarray, jump: np.ndarray, first: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-likelihood, score and expected information of each device, in the `first` coordinates only or in all."""
+    steps = _STEP * law.units(np.median(x, axis=0))[:first]
+    moved = np.concatenate([x[:, None], x[:, None] + np.eye(len(steps), x.shape[1]) * steps[:, None]], axis=1)
     found, score, information = filters.likelihoods(
         law.kind, law.constants(moved), steps, events.start, events.first, events.pulses, events.y, events.count,
         jump, True,
     )  # fmt: skip
-    if law.read is None:
+    if law.read is None and first is None:
         k = law.index("read")
         score[:, k] += events.scatter * np.exp(-2 * x[:, k]) - events.again
         information[:, k, k] += 2 * events.again
@@ -87,15 +89,20 @@ def evaluate(law: Law, events: Events, x: np.ndarray, jump: np.ndarray) -> tuple
 
 
 def _limited(law: Law, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The wanted move, shortened where it is too long for a quadratic to be trusted."""
-    units = law.units(np.median(x, axis=0))
+    """The wanted move along the law's path, shortened where it is too long for a quadratic to be trusted."""
+    own, here = len(law.own), law.path(x)
+    if law.shape == "exponential":
+        tiny = 1e-5 / max(1.0, float(np.abs((wanted - x) / law.units(np.median(x, axis=0))).max()))
+        move = (law.path(x + tiny * (wanted - x)) - here) / tiny
+        units = np.ones(len(law.names))
+    else:
+        move, units = wanted - x, law.units(np.median(x, axis=0))
     caps = np.array([_CAPS.get(n.split("_")[0], 0.5) for n in law.names]) * units
-    own = len(law.own)
-    move = wanted - x
-    factor = 1.0
     if own < len(law.names):
         factor = min(1.0, float(np.min(caps[own:] / np.maximum(np.abs(move[0, own:]), 1e-300))))
-    move[:, own:] *= factor
+        while factor > 1e-3 and not law.passable(here[0], here[0] + factor * move[0]):
+            factor *= 0.7
+        move[:, own:] *= factor
     move[:, :own] = np.clip(move[:, :own], -caps[:own], caps[:own])
     return move
 
@@ -108,16 +115,17 @@ def _prior(x: np.ndarray, mixed: Mixed, units: np.ndarray) -> np.ndarray:
 
 def _moved(law, events, x, move, jump, mixed, units, merit) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates after a move and their merit; a device that loses by it goes less far with its own constants."""
-    after_x = law.bounded(x + move)
+    here = law.path(x)
+    after_x = law.bounded(law.from_path(here + move))
     after = likelihood(law, events, after_x, jump) + _prior(after_x, mixed, units)
     losers = np.flatnonzero(after < merit - 0.05)
     if len(losers):
         part = events.of_devices(losers)
         aside = np.concatenate([jump[events.start[i] : events.start[i + 1]] for i in losers])
         for share in (0.4, 0.12, 0.0):
-            there = x[losers] + move[losers]
-            there[:, : len(law.own)] = (x + share * move)[losers, : len(law.own)]
-            there = law.bounded(there)
+            there = here[losers] + move[losers]
+            there[:, : len(law.own)] = (here + share * move)[losers, : len(law.own)]
+            there = law.bounded(law.from_path(there))
             value = likelihood(law, part, there, aside) + _prior(there, mixed, units)
             better = value > after[losers]
             after_x[losers[better]], after[losers[better]] = there[better], value[better]
@@ -223,7 +231,9 @@ def lean_of(point: Point, most: int = 100) -> tuple[np.ndarray, np.ndarray]:
     _, score, information = evaluate(law, events, x, jump)
     covariance = point.mixed.own_covariance[some] if len(point.x) > 1 else np.linalg.pinv(information[:, :own, :own])
     lean, observed = np.zeros(len(law.shared)), np.zeros((len(law.shared), len(law.shared)))
-    for k in range(len(law.shared)):
+    for k, name in enumerate(law.shared):
+        if name == "less":  # a mean, which the spread over devices blurs far more
+            continue
         step = 1e-3 * law.units(np.median(x, axis=0))[own + k]
         moved = x.copy()
         moved[:, own + k] += step
@@ -282,9 +292,9 @@ def restarted(point: Point, start: np.ndarray, rounds: int = 8) -> tuple[np.ndar
     x = law.bounded(x)
     s = np.maximum(mixed.spread, 0.02 * units[:own])
     for _ in range(rounds):
-        found, score, information = evaluate(law, events, x, jump)
+        found, score, information = evaluate(law, events, x, jump, own)
         pull = (x[:, :own] - mixed.beta[:own]) / s**2
-        step = np.linalg.solve(information[:, :own, :own] + np.diag(1 / s**2), (score[:, :own] - pull)[:, :, None])
+        step = np.linalg.solve(information + np.diag(1 / s**2), (score - pull)[:, :, None])
         wanted = x.copy()
         wanted[:, :own] += step[:, :, 0]
         move = _limited(law, x, wanted)

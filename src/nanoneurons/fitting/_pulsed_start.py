@@ -114,23 +114,26 @@ def _profile(s: Summary, up: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return where[used] / number[used], change[used] / number[used] * (1 if up else -1), number[used]
 
 
-def _shape_start(law: Law, s: Summary, low: float, high: float) -> dict[str, float]:
+def _shape_start(law: Law, s: Summary, low: float, high: float, bent: dict[str, bool]) -> dict[str, float]:
     """Step and shape constants of the mean device, by least squares on the profiles, in the working frame."""
     found: dict[str, float] = {}
     for up in (True,) * law.up + (False,) * law.down:
         place, size, number = _profile(s, up)
+        number = (
+            np.where((place > 0.85) if up else (place < 0.15), 1e-3, 1.0) * number
+        )  # the bound's part, not the step's
         w, weight = low + (high - low) * place, np.sqrt(number / number.sum())
         size = size * (high - low)
         level = max(float(np.sum(size * number) / number.sum()), 1e-3 * (high - low) / max(number.sum(), 1))
         way, best = "up" if up else "down", None
-        for start in _guesses(law.shape):
+        reach = _reach(law.shape, bent.get(way, True))
+        for start in _guesses(law.shape, bent.get(way, True)):
 
             def cost(p, w=w, size=size, weight=weight, up=up, level=level):
                 height = np.exp(np.clip(p[0], -5, 5)) * _height(law.shape, up, w, low, high, p[1:])
                 tame = 0.02 * p[-1] if len(p) > 1 else 0.0  # no extreme exponent on the word of a few readings
                 return np.append(weight * (height - size / level), tame)
 
-            reach = _reach(law.shape)
             bounds = ([-5.0, *(a for a, _ in reach)], [5.0, *(b for _, b in reach)])
             at = least_squares(cost, [0.0, *start], bounds=bounds, max_nfev=100)
             if best is None or at.cost < best.cost:
@@ -146,14 +149,16 @@ def _names(shape: str) -> tuple[str, ...]:
     return {"linear": ("bend",), "exponential": ("amp", "rate"), "power": ("power",)}.get(shape, ())
 
 
-def _guesses(shape: str) -> list[tuple[float, ...]]:
+def _guesses(shape: str, bent: bool) -> list[tuple[float, ...]]:
     if shape == "exponential":
-        return [(0.2, 1.5), (-0.2, -1.5), (-1.0, -2.0), (0.05, 3.0)]
+        return [(-0.2, -1.5), (-1.0, -2.0)] if bent else [(0.2, 1.5), (0.05, 3.0)]
     return [{"linear": (0.3,), "power": (1.0,)}.get(shape, ())]
 
 
-def _reach(shape: str) -> list[tuple[float, float]]:
-    return {"linear": [(0.0, 5.0)], "exponential": [(-40.0, 0.9), (-5.0, 5.0)], "power": [(0.02, 6.0)]}.get(shape, [])
+def _reach(shape: str, bent: bool) -> list[tuple[float, float]]:
+    if shape == "exponential":  # a step that falls fast at first, or one that falls fast at the end
+        return [(-15.0, -0.01), (-5.0, -0.3)] if bent else [(0.005, 0.9), (0.3, 5.0)]
+    return {"linear": [(0.0, 5.0)], "power": [(0.02, 6.0)]}.get(shape, [])
 
 
 def _height(shape: str, up: bool, w: np.ndarray, low: float, high: float, p: np.ndarray) -> np.ndarray:
@@ -170,8 +175,12 @@ def _height(shape: str, up: bool, w: np.ndarray, low: float, high: float, p: np.
     return np.ones_like(w)
 
 
-def starting_point(law: Law, events: Events) -> np.ndarray:
-    """Coordinates ``(devices, n)`` to start from, in the working frame of the events."""
+def starting_point(law: Law, events: Events, bent: tuple[bool, bool] = (True, True)) -> np.ndarray:
+    """Coordinates ``(devices, n)`` to start from, in the working frame of the events.
+
+    An exponential step has two forms, of which `bent` chooses one for each direction: it falls fast at first, or fast
+    at the end.
+    """
     s = summary(events)
     width = np.maximum(s.high - s.low, 1e-6)
     pad = (0.05 if law.shape in ("power", "soft-bounds") else 0.0) * width
@@ -180,7 +189,7 @@ def starting_point(law: Law, events: Events) -> np.ndarray:
     if law.shape == "soft-bounds":
         low, high = min(low, -0.05 * float(np.median(width))), max(high, 0.05 * float(np.median(width)))
         lows, highs = np.minimum(lows, 0.3 * low), np.maximum(highs, 0.3 * high)
-    shape = _shape_start(law, s, low, high)
+    shape = _shape_start(law, s, low, high, {"up": bent[0], "down": bent[1]})
     mean = _mean_changes(law, s, shape, lows, highs)
     devices = len(events.start) - 1
     gain = np.ones((2, devices))

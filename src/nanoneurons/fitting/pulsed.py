@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class PulsedFitter(Fitter):
         """All step shapes, in the order of their number of constants."""
         if not isinstance(data, Pulses):
             return ("",)
-        return tuple(name for name in KINDS if name != "exponential")  # not yet found reliably
+        return tuple(KINDS)
 
     def refusal(self, data: Measurements) -> str | None:
         """Nothing to learn without pulses between readings."""
@@ -163,8 +164,13 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
     log_normal = task.base.step_law == "log-normal"
     choices = (False, True) if task.shape != "constant" else (task.base.noise == "pulse",)
     for additive in choices:
-        law = _law(task, additive, log_normal)
-        found = _run(task, law, part, starting_point(law, part), task.frame, rounds=25, tolerance=0.1)
+        if best is None:
+            found = _first(task, _law(task, additive, log_normal), part)
+        else:
+            other = replace(best.law, additive=additive)
+            found = _again(task, best, other, rounds=6, tolerance=0.1)
+            if not found.converged and found.marginal > best.marginal - 15:
+                found = _again(task, found, rounds=20, tolerance=0.1)
         tell(0.1 if best is None else 0.2)
         if best is None or found.marginal > best.marginal:
             best = found
@@ -184,14 +190,35 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
 
 def _integrated(task: Task, point: Point) -> Point:
     """Search on for the maximum of the likelihood integrated over the devices' own constants."""
-    for _ in range(4):
-        lean, extra = lean_of(point)
+    extra = None
+    for turn in range(3):
+        lean, found = lean_of(point)
+        extra = found if extra is None else extra
         errors = np.sqrt(np.diag(point.mixed.covariance))[len(point.law.own) :]
         moved = np.abs(lean - point.lean) * len(point.x) * errors
         if moved.max(initial=0.0) < 0.05:
             break
-        point = _again(task, point, lean=lean)
+        there = _again(task, point, lean=lean)
+        if not there.marginal > point.marginal - 10 - 2 * float(moved.sum()) ** 2:
+            break  # it ran away along a direction that the data leave open
+        point, extra = there, found
+        if moved.max() < (1.0 if turn == 0 else 0.3):
+            break  # what is left is a small part of this
+    assert extra is not None
     return corrected(point, extra)
+
+
+def _first(task: Task, law: Law, events: Events) -> Point:
+    """Search from the start that the readings suggest; of an exponential step's forms the likeliest goes on."""
+    if law.shape != "exponential":
+        return _run(task, law, events, starting_point(law, events), task.frame, rounds=25, tolerance=0.1)
+    best: Point | None = None
+    ways = [(True, False)[: 1 + way] for way in (law.up, law.down)]
+    for bent in product(*ways):
+        found = _run(task, law, events, starting_point(law, events, bent), task.frame, rounds=7, tolerance=0.1)
+        best = found if best is None or found.marginal > best.marginal else best
+    assert best is not None
+    return _again(task, best, rounds=25, tolerance=0.1)
 
 
 def _elsewhere(task: Task, point: Point) -> Point:
@@ -287,8 +314,9 @@ def _step_law(task: Task, point: Point) -> Point:
     up, down = law.steps(point.x)
     gain = 0.5 * (up + down) if law.both else (up if law.up else down)
     other = replace(law, log_normal=not law.log_normal)
-    if np.std(np.log(gain)) < 0.05:
-        return point
+    wider = float(len(gain) * (np.log(np.std(gain)) - np.log(np.std(np.log(gain)))) - np.log(gain).sum())
+    if np.std(np.log(gain)) < 0.05 or (wider if other.log_normal else -wider) < -0.5:
+        return point  # alone the devices' gains speak against the other law
     x = np.zeros((len(point.x), len(other.names)))
     for k, name in enumerate(other.names):
         if name in law.names:
