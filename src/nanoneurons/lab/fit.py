@@ -186,9 +186,9 @@ def _fit(data: Measurements, candidate: Candidate, say: Reporter) -> Fit:
 
 
 def _first_that_fits(data: Measurements, tried: list[Candidate], say: Reporter) -> Fit:
-    """Without held-out readings models cannot be compared: the first, the simplest, that can be fitted."""
+    """Without held-out readings models cannot be compared: the generic family, or the first that can be fitted."""
     reason = None
-    for candidate in tried:
+    for candidate in sorted(tried, key=lambda candidate: candidate.name != "pulsed"):
         try:
             return _fit(data, candidate, say)
         except DataError as error:

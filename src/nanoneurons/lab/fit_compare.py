@@ -142,7 +142,7 @@ def compare(data: Measurements, tried: Sequence[Candidate], split: Split, say: R
         _fold(score, split.folds[0], 0, len(split.folds), say)
     alive = [score for score in scores if not score.trouble]
     if not alive:
-        raise DataError(scores[0].trouble)
+        raise DataError(f"{data.origin.file}: {scores[0].candidate.name}: {scores[0].trouble}")
     _drop_hopeless(alive, data, split)
     for score in scores:
         for k, fold in enumerate(split.folds[1:], 1):
@@ -177,7 +177,7 @@ def _fold(score: Score, fold: Fold, k: int, of: int, say: Reporter) -> None:
             fit = candidate.fitter.fit(fold.seen, candidate.base, candidate.variant, progress)
             predicted = candidate.fitter.predict(fit, fold.predicted)
     except NanoneuronsError as error:
-        score.trouble = " ".join(str(error).split())
+        score.trouble = " ".join(str(error).split()).removeprefix(f"{candidate.name}: ")
     except (ArithmeticError, np.linalg.LinAlgError) as error:  # one model's search that fails leaves the others
         score.trouble = f"its fit failed: {' '.join(str(error).split())}"
     else:

@@ -20,6 +20,7 @@ TRAINS = 12  # different pulse trains that are simulated
 LONGEST = 4000
 SHOWN = 160  # points of a curve in the report
 LEAST_DEVICES = 6
+PLACES = (0.02, 0.23, 0.41, 0.67, 1.0)  # along the train, uneven so that they meet different parts of its cycles
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -106,9 +107,8 @@ def _curves(found: np.ndarray, measured: np.ndarray) -> dict[str, Any]:
     enough = len(measured) >= LEAST_DEVICES
     spread = np.isfinite(measured).sum(0) >= LEAST_DEVICES
     positions = []
-    for place in (
-        np.unique(np.quantile(np.flatnonzero(spread), [0.02, 0.25, 0.5, 0.75, 1.0]).astype(int)) if spread.any() else ()
-    ):
+    places = np.quantile(np.flatnonzero(spread), PLACES).astype(int) if spread.any() else np.array([], int)
+    for place in np.unique(places):
         values = np.sort(measured[:, place][np.isfinite(measured[:, place])])
         shares = (np.arange(len(values)) + 0.5) / len(values)
         if len(values) > SHOWN:

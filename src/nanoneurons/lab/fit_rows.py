@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,13 +163,17 @@ def _parameters(fit: Fit, spec: str, given: Mapping[str, object]) -> list[dict[s
                 "value": getattr(fit.device, p.name),
                 "unit": p.unit,
                 "doc": p.doc,
-                "low": low,
-                "high": high,
+                "low": _finite(low),
+                "high": _finite(high),
                 "origin": origin,
                 "reason": reason,
             }
         )
     return rows
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _dead(fit: Fit, data: Measurements) -> dict[str, Any]:
@@ -201,7 +206,7 @@ def _spread(fit: Fit) -> list[dict[str, Any]]:
         own = own[np.isfinite(own)]
         if len(own) < 2 or np.ptp(own) == 0:
             continue
-        law = state.get(name)
+        law = state.get(name.removeprefix("step_"))
         drawn = None if law is None else np.quantile(law.double().numpy(), np.linspace(0.005, 0.995, 199)).tolist()
         found.append({"name": name, "values": own.tolist(), "law": drawn})
     return found
