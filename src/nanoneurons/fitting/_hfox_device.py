@@ -36,6 +36,7 @@ LAW = {
 _R, _R_SD, _R_LOW, _R_HIGH, _M1_START, _M1, _M1_LOW, _M1_HIGH, _KNEE, _KNEE_SD, _KNEE_LOW, _KNEE_HIGH = range(12)
 _M2, _M2_HIGH, _A, _UP, _DOWN, _ALPHA, _MEAN = range(12, 19)
 _TINY = 1e-300
+_DECADES = math.log(1e3)
 _QUANTILES = special.ndtri((np.arange(4096) + 0.5) / 4096)
 
 
@@ -267,8 +268,7 @@ def draw_path(
     for k in range(n):
         off[k] = height * math.exp(-0.5 * (x[k] / sigma) ** 2)
     now = _forward(x, n, sigma, device[4], up, down, off, line, flat, filtered)
-    if rng.random() < 0.5:
-        _move_amplitude(device, x, n, sigma, up, down, off, now, law[_A], filtered, g[:n], rng, line, flat)
+    _move_amplitude(device, x, n, sigma, up, down, off, now, law[_A], filtered, g[:n], rng, line, flat)
     state = rng.random() < filtered[n - 1]
     for k in range(n - 1, -1, -1):
         if k < n - 1:
@@ -281,6 +281,12 @@ def draw_path(
     _renew_amplitude(device, path, excess, n, law[_A], rng)
 
 
+@numba.njit(inline="always")
+def _anywhere(share):  # pragma: no cover - compiled
+    """Density of half a uniform and half a log-uniform law, the latter down to 1e-3."""
+    return 0.5 + (0.5 / (_DECADES * share) if share > 1e-3 else 0.0)
+
+
 @numba.njit(cache=True)
 def _move_amplitude(
     device, x, n, sigma, up, down, off, now, most, filtered, trial, rng, line, flat
@@ -288,11 +294,12 @@ def _move_amplitude(
     """A Metropolis step of the amplitude over all paths; `now` is ln density under the present one."""
     pick = rng.random()
     jump = 0.0
-    if pick < 0.75:
-        jump = (0.07 if pick < 0.4 else 0.4) * rng.standard_normal()
+    if pick < 0.6:
+        jump = (0.1 if pick < 0.3 else 0.5) * rng.standard_normal()
         other = device[4] * math.exp(jump)
-    else:
-        other = most * rng.random()
+    else:  # anywhere: an amplitude below the noise and a telegraph that was never on look alike, and lie far apart
+        other = most * (rng.random() if pick < 0.8 else math.exp(-_DECADES * rng.random()))
+        jump = math.log(_anywhere(device[4] / most) / _anywhere(other / most))
     if 1e-9 < other < most:
         new = _forward(x, n, sigma, other, up, down, off, line, flat, trial)
         if math.log(rng.random() + _TINY) < new - now + jump:

@@ -22,7 +22,7 @@ LIMITS = {
     "knee_low": 1.0, "knee_high": 1e9, "slow_slope_high": 1.0,
 }  # fmt: skip
 _OUTSIDE = 5.0  # standard deviations beyond a limit at which a device's own constant says that the limit is wrong
-_TRIAL, _WARM = 150, 250
+_SETTLE, _TRIAL, _WARM = 150, 130, 200
 _CONSTANTS = 64  # draws of the devices' constants that are kept
 
 
@@ -62,7 +62,7 @@ def _start(data: Campaign, law: np.ndarray, register: int):
         below = np.minimum.accumulate(y[::-1])[::-1]
         wide = np.abs(np.diff(y)) > 4 * typical
         near = np.convolve(np.r_[wide, False] | np.r_[False, wide], np.ones(3), "same") > 0
-        on = (near & (y - below > 2 * typical)) | (y - below > 6 * alpha * math.sqrt(covariance[0]))
+        on = (near & (y - below > 3 * typical)) | (y - below > 10 * alpha * math.sqrt(covariance[0]))
         path[d, :n], excess[d, :n] = on, np.where(on, np.maximum(y - below, 1e-3 * typical), 0.0)
         device[d] = below[0], 0.0, law[LAW["knee"]], 0.0, 1.3 * excess[d].max()
     law[LAW["flicker_amplitude"]] = alpha
@@ -113,6 +113,7 @@ def sample(
     device, path, excess = _start(data, law, base.flicker_register)
     error = _slope_error(data, law)
     chain = Chain(data, law, device, path, excess, error, np.random.default_rng(seed))
+    chain.curves(_SETTLE)  # a curve far from its readings would first be taken for a telegraph that is always on
     total = 2 * _TRIAL + _WARM + draws
 
     def run(count: int, every: int) -> tuple[np.ndarray, np.ndarray]:

@@ -110,13 +110,18 @@ class Chain:
         self.numbers = int(self.data.n.sum())
         self.draws = 0
 
+    def curves(self, tries: int) -> float:
+        """Renew the curves alone; returns the sum of squares of the whitened rest."""
+        data = self.data
+        return curves(
+            data.y, self.run, data.n, data.grid, data.t, data.factor, data.first, data.line, self.device, self.path,
+            self.excess, self.law[None], self.of, tries, self.rng,
+        )  # fmt: skip
+
     def step(self) -> None:
         """Renew constants, 1/f amplitude, noise, telegraph and laws, in this order."""
         data, law, rng = self.data, self.law, self.rng
-        total = curves(
-            data.y, self.run, data.n, data.grid, data.t, data.factor, data.first, data.line, self.device, self.path,
-            self.excess, law[None], self.of, 5, rng,
-        )  # fmt: skip
+        total = self.curves(5)
         alpha = math.sqrt(total / rng.chisquare(self.numbers))
         together = not self.few and self.draws % 2 == 0
         if math.log(rng.random() + 1e-300) < flicker_change(law, alpha, self.device, together):
