@@ -17,7 +17,7 @@ from nanoneurons.fitting._hfox_device import LAW
 from nanoneurons.fitting._hfox_laws import renew_exponential, renew_normal
 from nanoneurons.fitting._hfox_noise import draw_excess, excess_density, flicker_covariance, flicker_mean, grids, tables
 from nanoneurons.fitting._hfox_predict import _follow
-from nanoneurons.fitting._hfox_sampler import first_law
+from nanoneurons.fitting._hfox_sampler import first_law, sample
 from nanoneurons.measurements import NoiseSeries, Pulses
 from nanoneurons.physics.flicker import flicker
 
@@ -203,6 +203,27 @@ def test_constants_of_the_devices_are_found(fitted):
     early = truth["knee"].numpy() > 100
     slope = fitted.effects["fast_slope"]
     assert np.median(np.abs(slope - truth["fast_slope"].numpy())[early]) < 3e-5
+
+
+def test_telegraph_paths_are_those_of_the_devices():
+    generator = torch.Generator().manual_seed(11)
+    state = TRUTH.init((200,), generator)
+    on, reading = [state["telegraph"].numpy().copy()], [TRUTH.conductance(state).double().numpy()]
+    for _ in range(50):
+        state = TRUTH.step(state, torch.full((200,), 40, dtype=torch.int32), 0.0, generator)
+        on.append(state["telegraph"].numpy().copy())
+        reading.append(TRUTH.conductance(state).double().numpy())
+    pulses = np.tile(np.r_[0, np.full(50, -40)], (200, 1))
+    data = Pulses(
+        np.arange(200), tuple(map(str, range(200))), reading=np.stack(reading, 1), pulses=pulses, cycle=np.zeros(200)
+    )
+    draws = sample(campaign(data, 126), BASE, 300, 0, None)
+    truth, found = np.stack(on, 1), draws.on
+    assert np.abs(found.mean(1) - truth.mean(1)).max() < 0.8  # no curve was taken for a telegraph that is always on
+    difference = found.mean(1) - truth.mean(1)
+    assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(200)
+    clear = state["amplitude"].numpy() > 0.2
+    assert ((found > 0.5) == truth)[clear].mean() > 0.97
 
 
 def test_the_fitted_device_behaves_as_the_measured_one(fitted):
