@@ -50,7 +50,7 @@ def fit(
     ),
     report: bool = typer.Option(True, help="Write a report beside the device file, in <name>-fit."),
     force: bool = typer.Option(False, "--force", help="Replace a device file that comes from something else."),
-    seed: int = typer.Option(0, help="Seed of what is held out and of simulated devices."),
+    seed: int = typer.Option(0, min=0, help="Seed of what is held out and of simulated devices."),
     json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else on stdout."),
 ) -> None:
     """Fit a device to measurements: values with intervals, spread, noise, and a check on held-out readings.

@@ -140,16 +140,21 @@ def compare(data: Measurements, tried: Sequence[Candidate], split: Split, say: R
     say.plan([score.candidate.label for score in scores], 0)
     for score in scores:
         _fold(score, split.folds[0], 0, len(split.folds), say)
-    alive = [score for score in scores if not score.trouble]
-    if not alive:
-        raise DataError(f"{data.origin.file}: {scores[0].candidate.name}: {scores[0].trouble}")
-    _drop_hopeless(alive, data, split)
+    _drop_hopeless(_alive(scores, data), data, split)
     for score in scores:
         for k, fold in enumerate(split.folds[1:], 1):
             if not score.trouble:
                 _fold(score, fold, k, len(split.folds), say)
         say.finished(score.candidate.label, score.seconds)
+    _alive(scores, data)
     return scores
+
+
+def _alive(scores: list[Score], data: Measurements) -> list[Score]:
+    found = [score for score in scores if not score.trouble]
+    if not found:
+        raise DataError(f"{data.origin.file}: {scores[0].candidate.name}: {scores[0].trouble}")
+    return found
 
 
 def _drop_hopeless(scores: list[Score], data: Measurements, split: Split) -> None:

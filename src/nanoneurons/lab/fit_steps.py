@@ -53,8 +53,9 @@ def table_steps(fit: Fit, data: Measurements, seed: int) -> dict[str, Any] | Non
     if not isinstance(data, StepTables) or scale is None:
         return None
     device = fit.device
-    for name in {p.imperfection for p in device.parameters()} & {"device_to_device", "stuck_devices", "read_noise"}:
-        device = device.without(name)
+    have = {p.imperfection for p in device.parameters()}
+    for name in ("device_to_device", "stuck_devices", "read_noise"):
+        device = device.without(name) if name in have else device
     train = np.tile(np.repeat([1, -1], LENGTH), SWEEPS)
     values = scale[0] + scale[1] * simulate(device, train, COPIES, generator_for(seed, "steps"))
     found = {}
