@@ -192,6 +192,12 @@ def test_a_mistake_is_told_in_one_line(tmp_path, text, error, message):
 def test_a_missing_file_and_one_that_is_not_text(tmp_path):
     with pytest.raises(DataError, match=r"none\.toml does not exist; check the path"):
         devices.get(str(tmp_path / "none.toml"))
+    pulsed_file().write(tmp_path / "mine-device.toml")
+    with pytest.raises(DataError, match=r"my-device\.toml does not exist \(did you mean 'mine-device\.toml'\?\)"):
+        devices.get(str(tmp_path / "my-device.toml"))
+    (tmp_path / "lab.csv").write_text("n,G\n")
+    with pytest.raises(UnknownNameError, match=r"is no device file; 'nanoneurons fit .*lab\.csv' makes one of a file"):
+        devices.get(str(tmp_path / "lab.csv"))
     (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
     with pytest.raises(DataError, match=r"binary\.toml is not text"):
         devices.get(str(tmp_path / "binary.toml"))

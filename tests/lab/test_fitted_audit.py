@@ -9,10 +9,10 @@ import torch
 
 from nanoneurons import data, devices
 from nanoneurons.circuits.crossbar import Crossbar
-from nanoneurons.core.errors import NanoneuronsError, StudyError
+from nanoneurons.core.errors import DataError, NanoneuronsError, StudyError
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices import DeviceFile, Provenance, Uncertainty
-from nanoneurons.lab import audit, chips, export, reproduce, stats, uncertainty
+from nanoneurons.lab import audit, chips, export, fit, reproduce, stats, uncertainty
 from nanoneurons.lab.runner import fingerprint, run_jobs
 from nanoneurons.lab.study import Study
 from nanoneurons.layers.convert import convert
@@ -68,18 +68,18 @@ def test_every_draw_is_a_condition_with_the_same_chips(run):
 
 def test_the_parts_of_the_variance(run):
     result, _, _ = run
-    fit, rows = result["fit"], {r["condition"]: r for r in result["rows"]}
-    assert fit["draws"] == 3
-    assert fit["mean"] == pytest.approx(np.mean([rows[f"fit:{k}"]["mean"] for k in range(3)]))
-    assert fit["without"]["low"] == rows["full"]["low"]
-    assert fit["errors"]["fit"] > 0.02 and fit["shares"]["fit"] > 0.5, "read noise of 0 to 0.8 is worth points"
-    assert sum(fit["shares"].values()) == pytest.approx(1)
-    assert fit["high"] - fit["low"] > fit["without"]["high"] - fit["without"]["low"]
-    assert [p["name"] for p in fit["parameters"]] == ["pulse_step", "read_noise", "up_down"]
-    assert fit["parameters"][0]["file"] == "lab.csv" and len(fit["parameters"][0]["drawn"]) == 3
+    part, rows = result["fit"], {r["condition"]: r for r in result["rows"]}
+    assert part["draws"] == 3
+    assert part["mean"] == pytest.approx(np.mean([rows[f"fit:{k}"]["mean"] for k in range(3)]))
+    assert part["without"]["low"] == rows["full"]["low"]
+    assert part["errors"]["fit"] > 0.02 and part["shares"]["fit"] > 0.5, "read noise of 0 to 0.8 is worth points"
+    assert sum(part["shares"].values()) == pytest.approx(1)
+    assert part["high"] - part["low"] > part["without"]["high"] - part["without"]["low"]
+    assert [p["name"] for p in part["parameters"]] == ["pulse_step", "read_noise", "up_down"]
+    assert part["parameters"][0]["file"] == "lab.csv" and len(part["parameters"][0]["drawn"]) == 3
     notes = " ".join(result["notes"])
     assert "2 parameters were told by no measurement and kept their values" in notes and "w_max_spread" in notes
-    assert "more measurements would tell more than more chips" in uncertainty.sentence(fit)
+    assert "more measurements would tell more than more chips" in uncertainty.sentence(part)
     assert "% with the uncertainty of the fit" in result["headline"]
 
 
@@ -214,6 +214,16 @@ def test_a_device_file_is_found_beside_its_study_from_any_folder(file, tmp_path,
     assert len(Study.load(tmp_path / "study.toml").setup().drawn) == 2
     monkeypatch.chdir(tmp_path)
     assert Study(device="mine.toml").key() == Study(device=str(file)).key()
+
+
+def test_what_is_no_study_is_told_apart(file, tmp_path):
+    with pytest.raises(StudyError, match=r"mine\.toml is a device file, not a study; give it as --device .*mine\.toml"):
+        Study.load(file)
+    (tmp_path / "lab.csv").write_text("n,G (uS)\n1,2\n")
+    with pytest.raises(StudyError, match=r"lab\.csv is no study \(\.toml\); 'nanoneurons fit .*lab\.csv' makes a dev"):
+        Study.load(tmp_path / "lab.csv")
+    with pytest.raises(DataError, match="is a device file or a study, not a file of measurements"):
+        fit.run(file)
 
 
 BINARY = DeviceFile(

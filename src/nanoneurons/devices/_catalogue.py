@@ -53,6 +53,10 @@ def get(spec: str, **changes: Any) -> Device:
     try:
         cls = catalogue[name]
     except UnknownNameError as error:
+        if Path(spec).is_file():
+            raise UnknownNameError(
+                f"{spec!r} is no device file; 'nanoneurons fit {spec}' makes one of a file of measurements"
+            ) from None
         every = [*catalogue.names, *(f"{n}:{p}" for n in catalogue for p in presets(n))]
         raise UnknownNameError(
             f"unknown device {spec!r}{nearest(spec, every)}; 'nanoneurons devices' lists them"

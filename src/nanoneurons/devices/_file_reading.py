@@ -42,7 +42,8 @@ def load(path: str | Path, build: Callable[[str], Device]) -> DeviceFile:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"device file {file} does not exist; check the path") from None
+        beside = [other.name for other in file.parent.glob("*.toml")]
+        raise DataError(f"device file {file} does not exist{nearest(file.name, beside)}; check the path") from None
     except UnicodeDecodeError:
         raise DataError(f"device file {file} is not text; give a TOML file, such as 'nanoneurons fit' writes") from None
     except OSError as error:

@@ -81,6 +81,8 @@ def run(
     Raises:
         NanoneuronsError: data or options that cannot be used; nothing is written.
     """
+    if Path(source).suffix == ".toml":
+        raise DataError(f"{source} is a device file or a study, not a file of measurements; give the table of readings")
     target = Target.of(source, out, report, device)
     named(device)
     say = reporter(progress)

@@ -94,7 +94,13 @@ class Study(BaseModel):
         except FileNotFoundError:
             raise StudyError(f"study {file} does not exist; check the path") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            if file.suffix != ".toml" and file.is_file():
+                raise StudyError(
+                    f"{file} is no study (.toml); 'nanoneurons fit {file}' makes a device of a file of measurements"
+                ) from None
             raise StudyError(f"study {file} cannot be read: {error}") from error
+        if "device" in values and ("parameters" in values or "intervals" in values):
+            raise StudyError(f"{file} is a device file, not a study; give it as --device {file}")
         try:
             return cls(**_beside(values, file.parent))
         except NanoneuronsError as error:

@@ -56,6 +56,7 @@ def part(setup: Setup, tables: dict[str, np.ndarray]) -> dict[str, Any] | None:
         "kept": dict(setup.file.kept),
         "fixed": dict(setup.file.fixed),
         "at_edge": _at_edge(setup),
+        "tables": list(setup.circuit.device.tables()),
     }
 
 
@@ -144,6 +145,8 @@ def notes(found: dict[str, Any]) -> list[str]:
             if len(found["kept"]) > 1
             else f"{names} was told by no measurement and kept its value; it carries no uncertainty here."
         )
+    if found["tables"]:
+        said.append(f"The tables of the device carry no uncertainty here: {', '.join(found['tables'])}.")
     for name, count in found["at_edge"].items():
         said.append(f"In {count} of {found['draws']} draws {name} was moved onto the edge of its range.")
     return said
