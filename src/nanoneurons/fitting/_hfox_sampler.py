@@ -21,7 +21,7 @@ LIMITS = {
     "resistance_low": 1.0, "resistance_high": 1e9, "fast_slope_low": 0.0, "fast_slope_high": 1.0,
     "knee_low": 1.0, "knee_high": 1e9, "slow_slope_high": 1.0,
 }  # fmt: skip
-_OUTSIDE = 5.0  # standard deviations beyond a limit at which a device's own constant says that the limit is wrong
+_OUTSIDE = 4.0  # standard deviations beyond a limit at which a device's own constant says that the limit is wrong
 _SETTLE, _TRIAL, _WARM = 150, 130, 200
 _CONSTANTS = 64  # draws of the devices' constants that are kept
 
@@ -127,7 +127,7 @@ def sample(
                 progress(chain.draws / total, f"{len(data.n)} devices, draw {chain.draws} of {total}")
         return laws, constants
 
-    floor = np.array([0.01, error, 0.05, error, 0.0])
+    floor = np.array([0.005, error, 0.05, error, 0.0])
     run(_TRIAL - 60, 10)
     limited[LAW["flicker_amplitude"]] = law[LAW["flicker_amplitude"]]
     near = _beyond(run(60, 1)[1], limited, floor, -2.0)
