@@ -135,11 +135,9 @@ def log_text(row: dict[str, Any]) -> str:
     """How far a candidate lies behind the best: ``0.12 ± 0.03``."""
     if row["behind"] is None:
         return ""
-    return (
-        "best"
-        if row["error"] is None and row["behind"] == 0
-        else (plain(row["behind"]) + ("" if row["error"] is None else f" ± {row['error']:.2g}"))
-    )
+    if row["behind"] == 0:
+        return "best" if row["error"] is None else "the same"
+    return plain(row["behind"]) + ("" if row["error"] is None else f" ± {row['error']:.2g}")
 
 
 def split_text(split: dict[str, Any]) -> str:
