@@ -1,8 +1,10 @@
 """Simulated campaigns of `table`: sweeps up and down with every tenth reading repeated, on 24 to 50 devices.
 
 Truths are drawn around the default: slope and scatter of the steps, their size and ratio, spreads of the gains, read
-noise, dead devices. A sweep is long enough to reach both ends of the range, so that the fitted range, and with it the
-level at which `step_up` and `step_down` are defined, is that of the truth to about 1 % of it.
+noise, dead devices. A sweep has twice as many pulses as half the range has steps, so that it reaches both ends of the
+range without staying there; the fitted range, and with it the level at which `step_up` and `step_down` are defined, is
+then that of the truth to about 1 % of it. In sweeps twice as long devices lie at their hard bounds for much of the
+time, where a step's law is not normal, and read noise is covered in about 80 % of the campaigns only.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def campaign(seed: int, variant: str = "") -> tuple[Table, Pulses, Table, str]:
     rng = np.random.default_rng(seed)
     truth = truth_of(rng)
     devices, readings = int(rng.integers(24, 51)), int(rng.integers(400, 1001))
-    sweep = int(4 * 5 / min(truth.step_up, truth.step_down))
+    sweep = int(2 * 5 / min(truth.step_up, truth.step_down))
     pulses = np.resize(np.r_[np.ones(sweep), -np.ones(sweep)], readings)
     pulses[::10] = 0
     reading = simulate(truth, pulses, devices, generator_for(seed, "campaign"))

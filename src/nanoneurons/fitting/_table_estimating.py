@@ -70,7 +70,7 @@ def solve(
     for number in range(4):
         curves = search.gain_step(curves)
         progress(0.7 + 0.05 * number)
-    pieces = pieces.spread(chosen, scores(data, curves, len(owner)).gain_info, search.ways)
+    pieces = pieces.spread(chosen, scores(data, curves, len(owner)).gain_info.sum(2), search.ways)
     for number in range(_NEWTON):
         curves, size = search.newton_step(curves, pieces)
         progress(0.9 + 0.1 * number / _NEWTON)
@@ -184,26 +184,19 @@ class _Search:
             right = found.mean[:, d].sum(0) - tied @ mean[d]
             mean[d] += np.linalg.solve(_banded(found.mean_info[d]) + tied, right)
             tied = self.bend_scatter
-            right = found.scatter[:, d].sum(0) + self.freedom(found)[d] - tied @ scatter[d]
+            right = found.scatter[:, d].sum(0) - tied @ scatter[d]
             scatter[d] += np.clip(np.linalg.solve(_banded(found.scatter_info[d]) + tied, right), -1, 1)
             own = np.bincount(self.owner, found.gain[:, d], len(gain))
-            gain[:, d] += np.clip(own / np.maximum(found.gain_info[:, d], 1e-9), -0.5, 0.5)
+            gain[:, d] += np.clip(own / np.maximum(found.gain_info[:, d].sum(1), 1e-9), -0.5, 0.5)
         noise = curves.noise + np.clip(found.noise.sum() / found.noise_info[0], -1, 1)
         return self.gauged(replace(curves, mean=mean, scatter=np.maximum(scatter, _LEAST), noise=noise, gain=gain))
-
-    def freedom(self, found: Scores) -> np.ndarray:
-        """What the squares of the scatter lack because mean steps and gains were fitted to them, ``(2, nodes)``."""
-        info = found.scatter_info[..., 0] + found.scatter_info[..., 1]
-        info[:, 1:] += found.scatter_info[:, :-1, 1]
-        share = info / np.maximum(info.sum(1, keepdims=True), 1e-9)
-        return (len(found.gain_info) + found.mean_info.shape[1] - 1) * share
 
     def gain_step(self, curves: Curves) -> Curves:
         """The gains of the devices alone."""
         found, gain = scores(self.data, curves, self.clusters), curves.gain.copy()
         for d in self.ways:
             own = np.bincount(self.owner, found.gain[:, d], len(gain))
-            gain[:, d] += np.clip(own / np.maximum(found.gain_info[:, d], 1e-9), -0.5, 0.5)
+            gain[:, d] += np.clip(own / np.maximum(found.gain_info[:, d].sum(1), 1e-9), -0.5, 0.5)
         return replace(curves, gain=gain)
 
     def gauged(self, curves: Curves) -> Curves:
@@ -223,8 +216,8 @@ class _Search:
     # -- Newton ---------------------------------------------------------------------------------------
 
     def vector(self, found: Scores, curves: Curves) -> np.ndarray:
-        """Scores of the free parameters, per cluster; the pull of priors and of freedom is shared out evenly."""
-        pull = {"mean": -curves.mean @ self.bend, "scatter": self.freedom(found) - curves.scatter @ self.bend_scatter}
+        """Scores of the free parameters, per cluster; the pull of the priors is shared out evenly."""
+        pull = {"mean": -curves.mean @ self.bend, "scatter": -curves.scatter @ self.bend_scatter}
         columns = []
         for kind, d, k in self.free:
             if kind == "noise":
@@ -262,7 +255,7 @@ class _Search:
         other, gains = np.zeros((devices, size, ways)), np.zeros((devices, ways, ways))
         for w, d in enumerate(self.ways):
             other[:, :, w], gains[:, :, w] = change(np.zeros(size), _NUDGE * np.eye(2)[d])
-        return _Pieces(own, cross, other, _inverse(gains), now.gain_info)
+        return _Pieces(own, cross, other, _inverse(gains), now.gain_info.sum(2))
 
     def _by_device(self, values: np.ndarray, devices: int) -> np.ndarray:
         if len(values) == devices:
@@ -296,13 +289,12 @@ class _Search:
         last = scores(self.data, curves, self.clusters)
         theta, gamma = self.vector(last, curves), last.gain[:, ways]
         pushed = theta - np.einsum("cpw,cwv,cv->cp", pieces.other[self.owner], turned[self.owner], gamma)
-        covariance = np.linalg.inv(_definite(-pieces.reduced))
+        covariance = _covariance(-pieces.reduced)
         follows = np.zeros((2, len(self.free)))
         follows[ways] = -np.einsum("iwv,ivp->wp", turned, pieces.cross) / devices
         variance = np.full((devices, 2, 2), np.nan)
         variance[np.ix_(range(devices), ways, ways)] = -turned
-        symmetric = 0.5 * (covariance + covariance.T)
-        return Solution(curves, last, tuple(self.free), symmetric, pushed @ covariance.T, variance, follows)
+        return Solution(curves, last, tuple(self.free), covariance, pushed @ covariance, variance, follows)
 
 
 def _bending(nodes: int, spread: float) -> np.ndarray:
@@ -331,3 +323,10 @@ def _definite(matrix: np.ndarray) -> np.ndarray:
     scale = np.abs(np.diag(matrix)).max()
     sign = np.sign(np.trace(matrix)) or 1.0
     return matrix + sign * 1e-12 * scale * np.eye(len(matrix))
+
+
+def _covariance(curvature: np.ndarray) -> np.ndarray:
+    """Inverse of a curvature; a direction in which the likelihood does not fall gets a very large error."""
+    scale = np.sqrt(np.maximum(np.abs(np.diag(curvature)), 1e-12))
+    values, vectors = np.linalg.eigh(0.5 * (curvature + curvature.T) / np.outer(scale, scale))
+    return (vectors / np.maximum(values, 1e-6)) @ vectors.T / np.outer(scale, scale)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from nanoneurons.devices.table import StepQuantiles, Table
+from nanoneurons.devices.table import Table
 from nanoneurons.measurements import StepTables
 
 from ._fitter import Fact, Fit
 from ._table_conversion import convert
-from ._table_shape import PROBABILITIES
+from ._table_shape import law_of
 
 __all__ = ["fit_tables", "level_unit"]
 
@@ -21,12 +21,12 @@ def fit_tables(data: StepTables, base: Table) -> Fit:
     found = convert(data)
     unit = level_unit(data.unit, found.levels)
     levels, rows = found.levels / unit, found.rows / unit
-    law, sizes = _law(levels, rows, found.ways), {}
+    law, sizes = law_of(levels, rows, found.ways), {}
     for d in found.ways:
         size = law.mean_at(law.reference, d == 0) * (1 if d == 0 else -1)
         sizes["step_down" if d else "step_up"] = size
         rows[d] /= size
-    law = _law(levels, rows, found.ways)
+    law = law_of(levels, rows, found.ways)
     fixed: dict[str, str] = {name: "read from the table, which says nothing about its own error" for name in sizes}
     alone = ("gain_spread", "tilt_spread", "range_spread", "stuck_share")
     kept: dict[str, str] = dict.fromkeys(alone, "tables of steps hold no single devices: the default is kept")
@@ -56,13 +56,6 @@ def fit_tables(data: StepTables, base: Table) -> Fit:
         name="table", variant="", device=base.replace(law=law, **values), estimates=(), correlation=np.zeros((0, 0)),
         fixed=fixed, kept=kept, notes=_notes(found.held, len(levels)), log_likelihood=float("nan"),
         facts=_facts(found.held), scale=scale,
-    )  # fmt: skip
-
-
-def _law(levels: np.ndarray, rows: np.ndarray, ways: tuple[int, ...]) -> StepQuantiles:
-    return StepQuantiles(
-        tuple(levels.tolist()), tuple(PROBABILITIES.tolist()),
-        *(tuple(map(tuple, rows[d].tolist())) if d in ways else () for d in (0, 1)),
     )  # fmt: skip
 
 

@@ -66,12 +66,12 @@ def _ahead(y, pulse, device, low, high, mean, scatter, noise, centre, unsure, ou
             if started and pulse[r, t] != 0:
                 d = 0 if pulse[r, t] > 0 else 1
                 g = math.exp(z[1 + d])
-                k, f = place(x, low, h, nodes)
-                j, e = place(x, low, hs, coarse)
+                k, f, per = place(x, low, h, nodes)
+                j, e, _ = place(x, low, hs, coarse)
                 sd = g * math.exp(scatter[d, j] + e * (scatter[d, j + 1] - scatter[d, j]))
                 rise = mean[d, k + 1] - mean[d, k]
                 m = g * (mean[d, k] + f * rise)
-                a, c = 1.0 + g * rise / h, m  # derivatives of the next level in the level and in ln gain
+                a, c = 1.0 + g * rise * per, m  # derivatives of the next level in the level and in ln gain
                 w = 1 + d
                 p00 = a * a * big[0, 0] + 2 * a * c * big[0, w] + c * c * big[w, w]
                 p01 = a * big[0, 1] + c * big[w, 1]

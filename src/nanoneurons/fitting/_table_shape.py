@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from nanoneurons.devices.table import StepQuantiles
+
 from ._table_prediction import Ahead
 
-__all__ = ["PROBABILITIES", "shapes"]
+__all__ = ["PROBABILITIES", "law_of", "shapes"]
 
 PROBABILITIES = np.array([0.0, 0.01, 0.025, *(k / 20 for k in range(1, 20)), 0.975, 0.99, 1.0])
 _FAINT = 0.3
@@ -37,6 +39,16 @@ def shapes(reading: np.ndarray, known: Ahead, levels: np.ndarray, way: int) -> t
     rows = np.stack(found)
     at = np.array([[np.interp(x, middles, column) for column in rows.T] for x in levels])
     return np.stack([_standard(row) for row in at]), told
+
+
+def law_of(levels: np.ndarray, rows: np.ndarray, ways: tuple[int, ...]) -> StepQuantiles:
+    """Data of a device from ``(2, levels, quantiles)``, rounded to the digits that a reader can use."""
+    own = [[_rounded(row) for row in rows[d]] if d in ways else () for d in (0, 1)]
+    return StepQuantiles(_rounded(levels), tuple(PROBABILITIES.tolist()), tuple(own[0]), tuple(own[1]))
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{x:.7g}") for x in values)
 
 
 def _one(z: np.ndarray, share: float) -> tuple[np.ndarray, bool]:

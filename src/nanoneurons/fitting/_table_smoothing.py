@@ -4,9 +4,8 @@ r"""Extended Kalman filter and smoother of a device whose mean step and scatter 
     x_t = x_{t-1} + e^{\gamma}\,[m_d(x_{t-1}) + s_d(x_{t-1})\,\xi], \qquad y_t = x_t + \sigma\,\eta
 
 :math:`m_d` and :math:`\ln s_d` are linear between nodes. One pass gives the log-likelihood and, by Fisher's identity
-(score = expected complete-data score), the derivative in every parameter for every cluster of readings. The gain's
-score is that of the mean step only, so that no relation of scatter and gain is presumed. A mean step is linearised
-about the smoothed state: exact for straight m and constant s.
+(score = expected complete-data score), the derivative in every parameter for every cluster of readings. A mean step is
+linearised about the smoothed state: exact for straight m and constant s.
 """
 
 # pyright: basic, reportCallIssue=false
@@ -69,7 +68,8 @@ class Curves:
 class Scores(NamedTuple):
     """Log-likelihood of each device; per cluster, scores of mean, scatter, noise and gain; complete-data information.
 
-    `mean_info` holds the diagonal and the first off-diagonal, ``(2, nodes, 2)``, and so does `scatter_info`.
+    `mean_info` and `scatter_info` hold the diagonal and the first off-diagonal, ``(2, nodes, 2)``; `gain_info` what
+    mean steps and what scatter say of a gain, ``(devices, 2, 2)``.
     """
 
     likelihood: np.ndarray
@@ -87,10 +87,10 @@ class Scores(NamedTuple):
 
 @numba.njit(inline="always")
 def place(x, low, spacing, nodes):  # pragma: no cover - compiled
-    """Interval of evenly spaced nodes that holds x, and how far into it x lies; the outer ones go on."""
+    """Interval of evenly spaced nodes that holds x, how far into it x lies, the derivative of that; flat outside."""
     at = (x - low) / spacing
     k = min(max(math.floor(at), 0), nodes - 2)
-    return k, min(max(at - k, 0.0), 1.0)
+    return k, min(max(at - k, 0.0), 1.0), (1.0 / spacing if 0.0 < at < nodes - 1 else 0.0)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -119,11 +119,11 @@ def _scores(y, pulse, device, cluster, low, high, mean, scatter, noise, gain, ou
             if pulse[r, t] != 0:
                 d = 0 if pulse[r, t] > 0 else 1
                 g = math.exp(gain[i, d])
-                k, f = place(x, low, h, nodes)
-                j, e = place(x, low, hs, coarse)
+                k, f, per = place(x, low, h, nodes)
+                j, e, _ = place(x, low, hs, coarse)
                 sd = g * math.exp(scatter[d, j] + e * (scatter[d, j + 1] - scatter[d, j]))
                 rise = mean[d, k + 1] - mean[d, k]
-                a = 1.0 + g * rise / h
+                a = 1.0 + g * rise * per
                 x += g * (mean[d, k] + f * rise)
                 p = a * a * p + sd * sd
             xp[t], pp[t], slope[t] = x, p, a
@@ -152,17 +152,17 @@ def _scores(y, pulse, device, cluster, low, high, mean, scatter, noise, gain, ou
             if pulse[r, t] != 0:
                 d = 0 if pulse[r, t] > 0 else 1
                 g = math.exp(gain[i, d])
-                k, f = place(x0, low, h, nodes)
-                j, e = place(x0, low, hs, coarse)
+                k, f, per = place(x0, low, h, nodes)
+                j, e, _ = place(x0, low, hs, coarse)
                 sd = g * math.exp(scatter[d, j] + e * (scatter[d, j + 1] - scatter[d, j]))
                 rise = mean[d, k + 1] - mean[d, k]
-                m, a = mean[d, k] + f * rise, 1.0 + g * rise / h
+                m, a = mean[d, k] + f * rise, 1.0 + g * rise * per
                 rest = x - x0 - g * m
                 left = cross - a * p0  # covariance of what is left with the state before
                 square = rest * rest + p + a * a * p0 - 2 * a * cross
                 w = 1.0 / (sd * sd)
-                s_mean[c, d, k] += g * w * ((1 - f) * rest - left / h)
-                s_mean[c, d, k + 1] += g * w * (f * rest + left / h)
+                s_mean[c, d, k] += g * w * ((1 - f) * rest - left * per)
+                s_mean[c, d, k + 1] += g * w * (f * rest + left * per)
                 weight = g * g * w
                 i_mean[d, k, 0] += weight * (1 - f) * (1 - f)
                 i_mean[d, k + 1, 0] += weight * f * f
@@ -173,8 +173,9 @@ def _scores(y, pulse, device, cluster, low, high, mean, scatter, noise, gain, ou
                 i_scatter[d, j, 0] += 2 * (1 - e) * (1 - e)
                 i_scatter[d, j + 1, 0] += 2 * e * e
                 i_scatter[d, j, 1] += 2 * e * (1 - e)
-                s_gain[c, d] += g * w * (rest * m + left * rise / h)
-                i_gain[i, d] += weight * m * m
+                s_gain[c, d] += g * w * (rest * m + left * rise * per) + own
+                i_gain[i, d, 0] += weight * m * m
+                i_gain[i, d, 1] += 2.0
             x, p = x0, p0
             smooth[r, t - 1], spread[r, t - 1] = x, p
 
@@ -185,7 +186,7 @@ def scores(data: Sequences, curves: Curves, clusters: int) -> Scores:
     nodes, coarse = curves.mean.shape[1], curves.scatter.shape[1]
     shapes = (
         (devices,), (clusters, 2, nodes), (clusters, 2, coarse), (clusters,), (clusters, 2),
-        (2, nodes, 2), (2, coarse, 2), (1,), (devices, 2),
+        (2, nodes, 2), (2, coarse, 2), (1,), (devices, 2, 2),
     )  # fmt: skip
     smooth = np.full(data.reading.shape, np.nan)
     out = (*(np.zeros(shape) for shape in shapes), smooth, smooth.copy())
