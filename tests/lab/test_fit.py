@@ -14,6 +14,7 @@ from nanoneurons.lab.fit_choice import choose
 from nanoneurons.lab.fit_compare import Candidate, Score, candidates, common, densities
 from nanoneurons.lab.fit_population import population
 from nanoneurons.lab.fit_splits import split
+from nanoneurons.lab.fit_words import headline, remarks
 from nanoneurons.lab.store import write_json
 
 
@@ -196,6 +197,25 @@ def test_a_fit_that_fails_everywhere_gives_its_reason(stubs):
     data = stubs.campaign(6, length=2)
     with pytest.raises(DataError, match="needs three readings"):
         fit.fitted(data)
+
+
+# -- words --------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_does_not_fit_is_said_so_and_the_table_is_offered(many):
+    bad = {**many.result["calibration"], "verdict": "does not fit well enough", "inside": 0.7, "aside": 0.1}
+    result = {**many.result, "calibration": bad}
+    row = result["candidates"][0]
+    tables = [{**row, "name": "table"}, {**row, "name": "table", "log_density": None, "state": "too few steps"}]
+    notes = {
+        "Try --device table": remarks(result),
+        "it was compared too": remarks({**result, "candidates": [row, tables[0]]}),
+        "no way out here: too few steps": remarks({**result, "candidates": [row, tables[1]]}),
+    }
+    for words, said in notes.items():
+        (told,) = [note for note in said if "has a band that holds 70.0 %" in note]
+        assert words in told and "sets aside 10 % of the readings" in told
+    assert "does not fit well enough" in headline(result)
 
 
 # -- fresh devices ------------------------------------------------------------------------------------

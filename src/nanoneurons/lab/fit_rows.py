@@ -187,9 +187,8 @@ def _outliers(fit: Fit, data: Measurements) -> dict[str, Any]:
     if fit.outliers is None or not fit.outliers.any():
         return {"count": 0, "where": []}
     rows, columns = np.nonzero(fit.outliers)
-    several = len(data.devices) > 1
     where = [
-        f"{f'{data.devices[data.device[r]]}, ' if several else ''}run {r + 1}, reading {c + 1}"
+        f"reading {c + 1}" if len(data.device) == 1 else f"{data.devices[data.device[r]]}, run {r + 1}, reading {c + 1}"
         for r, c in zip(rows[:SHOWN].tolist(), columns[:SHOWN].tolist(), strict=True)
     ]
     return {"count": len(rows), "where": where + ([f"{len(rows) - SHOWN} more"] if len(rows) > SHOWN else [])}

@@ -119,16 +119,19 @@ def remarks(result: dict[str, Any]) -> list[str]:
 
 
 def _misfit(result: dict[str, Any], found: dict[str, Any]) -> str:
-    tried = {row["name"] for row in result["candidates"]}
-    start = f"No model fits well enough: the best one, {result['device']['label']}," if len(tried) > 1 else "The model"
+    several = len({row["name"] for row in result["candidates"]}) > 1
+    start = f"No model fits well enough: the best one, {result['device']['label']}," if several else "The model"
     told = f"{start} has a band that holds {100 * found['inside']:.1f} % and ranks {found['distance']:.2f} off uniform"
     if found["aside"] > 0.005:
         told += f", and sets aside {100 * found['aside']:.0f} % of the readings"
     if result["data"]["kind"] != "pulses" or result["device"]["name"] == "table":
         return told + ". Treat its noise and its intervals with care."
-    if "table" in tried:
-        return told + ". The table of steps (--device table) takes its noise from the data; it was compared too."
-    return told + ". Try --device table, whose steps are taken from the data as they are."
+    tables = [row for row in result["candidates"] if row["name"] == "table"]
+    if not tables:
+        return told + ". Try --device table, whose steps are taken from the data as they are."
+    if tables[0]["log_density"] is None:
+        return told + f". The table of steps is no way out here: {tables[0]['state']}."
+    return told + ". The table of steps (--device table) takes its noise from the data; it was compared too."
 
 
 def log_text(row: dict[str, Any]) -> str:
