@@ -94,7 +94,7 @@ def test_sources_are_those_of_the_file(run):
 
 def test_the_report_shows_the_fit(run):
     page = (run[1] / "report.html").read_text(encoding="utf-8")
-    for words in ("How well the fit tells the accuracy", "uncertainty of the fitted parameters", "lab.csv",
+    for words in ("How well the fit tells the accuracy", "fit of the parameters", "lab.csv",
                   "498 of 500 rows used", "one device: no device-to-device spread"):  # fmt: skip
         assert words in page
     assert "draw 1 of the fit</td>" not in page, "draws are in the figure, not among the conditions"

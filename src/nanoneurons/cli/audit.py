@@ -118,7 +118,7 @@ def show(result: dict[str, Any]) -> None:
         from nanoneurons.lab.uncertainty import sentence
 
         title = f"how well the accuracy is known, from {result['fit']['draws']} draws of the fit"
-        columns = ("uncertain because of the", "standard error, points", "share of the variance")
+        columns = ("uncertain by the", "standard error, points", "share of the variance")
         print_table(title, columns, fit_rows(result["fit"]))
         text = sentence(result["fit"])
         print_text(f"{text[0].upper()}{text[1:]}.\n")

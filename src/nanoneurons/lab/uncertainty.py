@@ -14,9 +14,7 @@ from .words import signed
 
 __all__ = ["NAMES", "attributed", "conditions", "labels", "notes", "part", "sentence"]
 
-NAMES = {
-    "chips": "number of chips", "test": "number of test samples", "fit": "uncertainty of the fitted parameters",
-}  # fmt: skip
+NAMES = {"chips": "number of chips", "test": "number of test samples", "fit": "fit of the parameters"}
 
 
 def conditions(setup: Setup) -> list[str]:

@@ -49,7 +49,8 @@ def fit_picture(result: dict[str, Any]) -> Picture:
         "fit",
         "How well the fit tells the accuracy",
         "One row per draw of the fitted parameters within their intervals: a dot per chip, a line at the mean. Bars: "
-        "95 % intervals of the mean for new chips and test samples, without and with the uncertainty of the fit.",
+        "95 % intervals of the mean for new chips and test samples, without the uncertainty of the fit, and with it "
+        "(mean over all draws).",
         draw,
         height=1.0 + 0.32 * (len(rows) + 2),
         narrow_height=1.2 + 0.36 * (len(rows) + 2),
