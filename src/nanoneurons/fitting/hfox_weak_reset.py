@@ -80,7 +80,7 @@ class HfOxWeakResetFitter(Fitter):
             raise DataError("hfox-weak-reset: every reading of every device is the same; nothing to learn from")
         living = taken.of(~taken.dead)
         readings = int(living.n.sum())
-        count = int(np.clip(1.2e7 / readings, 500, 1400))
+        count = int(np.clip(1.2e7 / readings, 400, 1400))
         draws = sample(living, base, count, _SEED, progress)
         return _described(data, taken, living, draws, base)
 
