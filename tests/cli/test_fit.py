@@ -20,7 +20,7 @@ def table(count=8, length=40, seed=0):
     rows = []
     for device in range(count):
         change = steps * rng.normal(1, 0.1) + 0.1 * rng.normal(size=length)
-        value = 20 + rng.normal() + np.cumsum(change)
+        value = 20 + rng.normal() + np.cumsum(change) + 0.2 * rng.normal(size=length)
         rows += [[device, k, "up" if steps[k] > 0 else "down", round(v, 4)] for k, v in enumerate(value)]
     return rows
 

@@ -343,3 +343,19 @@ def test_an_error_while_drawing_leaves_nothing(reading, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         fit.run("stub.csv", progress="none")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_that_fails_in_our_code_or_in_scipys_is_one_line(stub, monkeypatch):
+    class Failing(stub.Steps):
+        def fit(self, data, base, variant="", progress=None):
+            if variant == "step" and len(np.unique(data.device)) == 12:
+                raise np.linalg.LinAlgError("SVD did not converge")
+            if variant == "blind":
+                raise ValueError("f(a) is NaN")
+            return super().fit(data, base, variant, progress)
+
+    monkeypatch.setattr("nanoneurons.fitting.catalogue", stub.Catalogue({"pulsed": Failing}))
+    with pytest.raises(DataError, match="fit of pulsed \\(step\\) failed \\(SVD did not converge\\); try another"):
+        fit.fitted(stub.campaign(12))
+    found = fit.fitted(stub.campaign(11)).result
+    assert [row["state"] for row in found["candidates"]] == ["kept", "its fit failed: f(a) is NaN"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nanoneurons import measurements
-from nanoneurons.core.errors import DataError
+from nanoneurons.core.errors import DataError, NanoneuronsError
 from nanoneurons.fitting import Fit, Prediction
 from nanoneurons.measurements import Measurements
 
@@ -181,8 +181,16 @@ def _fit(data: Measurements, candidate: Candidate, say: Reporter) -> Fit:
     say.plan([label], 0)
     say.started(label)
     begun = time.monotonic()
-    with np.errstate(all="ignore"):
-        fit = candidate.fitter.fit(data, candidate.base, candidate.variant, lambda f, text: say.moved(label, f, text))
+    try:
+        with np.errstate(all="ignore"):
+            fit = candidate.fitter.fit(data, candidate.base, candidate.variant, lambda f, t: say.moved(label, f, t))
+    except NanoneuronsError:
+        raise
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        text = " ".join(str(error).split())
+        raise DataError(
+            f"{data.origin.file}: the fit of {candidate.label} failed ({text}); try another --device or --variant"
+        ) from error
     say.finished(label, time.monotonic() - begun)
     return fit
 

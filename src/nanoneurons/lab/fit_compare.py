@@ -183,7 +183,8 @@ def _fold(score: Score, fold: Fold, k: int, of: int, say: Reporter) -> None:
             predicted = candidate.fitter.predict(fit, fold.predicted)
     except NanoneuronsError as error:
         score.trouble = " ".join(str(error).split()).removeprefix(f"{candidate.name}: ")
-    except (ArithmeticError, np.linalg.LinAlgError) as error:  # one model's search that fails leaves the others
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        # one model's search that fails, in our code or in scipy's, leaves the others
         score.trouble = f"its fit failed: {' '.join(str(error).split())}"
     else:
         for name, whole in vars(score.prediction).items():
