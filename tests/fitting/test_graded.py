@@ -60,6 +60,16 @@ def test_dead_cells_are_counted_and_not_predicted():
         assert np.isnan(shown.low[np.isin(data.device, [3, 5])]).all()
 
 
+def test_devices_that_show_one_reading_at_every_level_are_stuck():
+    data = levels(np.random.default_rng(3))
+    reading = np.where((data.device == 3)[:, None], 1e-4, np.where((data.device == 5)[:, None], 1.6e-4, data.reading))
+    data = dataclasses.replace(data, reading=reading)
+    fit = fit_graded("tio2", data, devices.get("tio2"))
+    assert fit.device.stuck_low == fit.device.stuck_high == pytest.approx(1 / 14)
+    fit = fit_graded("pulsed", data, PULSED)
+    assert fit.device.stuck_share == pytest.approx(2 / 14) and list(np.flatnonzero(fit.dead)) == [3, 5]
+
+
 def test_readings_without_a_unit_come_with_their_scale():
     data = levels(np.random.default_rng(4), unit=1.0)
     for name in ("hzo-ftj", "table"):

@@ -65,7 +65,7 @@ class VoltageMemristor(MemoryDevice, ABC):
     graded: ClassVar[bool] = True
     default_rule: ClassVar[str] = "vdsp"
     identified: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "levels": ("conductance_high", "on_off_ratio", "read_noise", "stuck_low"),
+        "levels": ("conductance_high", "on_off_ratio", "read_noise", "stuck_low", "stuck_high"),
         "retention": ("read_noise",),
         "noise": ("read_noise",),
     }

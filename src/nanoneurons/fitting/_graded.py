@@ -21,10 +21,12 @@ from nanoneurons.fitting._levels import (
     LevelModel,
     best_law,
     clean,
+    count_words,
     estimate_of,
     plural,
     predict_levels,
     share,
+    stuck_devices,
     within,
 )
 from nanoneurons.fitting._noise import Walk, analyse, walk_of
@@ -117,7 +119,8 @@ def kept_rest(base: MemoryDevice, kind: str, told: Mapping[str, Any]) -> dict[st
 
 
 def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
-    cleaned = clean(data, log=False)
+    stuck, high_ones = _stuck(data)
+    cleaned = clean(data, log=False, stuck=stuck)
     levels = tuple(int(v) for v in np.unique(data.level) if np.isfinite(cleaned.reading[data.level == v]).any())
     if len(levels) < 2:
         raise DataError(f"{name}: fewer than two levels have readings that can be used")
@@ -138,14 +141,24 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
         kept["read_noise"] = "no state was read twice; reads scatter within the scatter of the levels"
     values = dict(scale.values)
     _write_noise(base, runs, shared, scale, estimates, values, fixed, kept)
-    dead, total = int(cleaned.dead.sum()), len(cleaned.devices)
-    key = "stuck_share" if hasattr(base, "stuck_share") else "stuck_low"
-    if total > 1:
-        estimates.append(estimate_of(key, share(dead, total), "logit"))
-    else:
-        kept[key] = "one device tells no share of stuck ones"
     notes = [*cleaned.notes]
-    model = _level_model(data, cleaned.reading, runs, again, levels, cleaned.dead, notes)
+    dead = cleaned.dead | stuck
+    total = len(cleaned.devices)
+    if stuck.any():
+        notes.append(
+            f"{count_words(int(stuck.sum()), total, 'devices')} stuck: highest and lowest level differ by less than a "
+            "quarter of the usual"
+        )
+    if hasattr(base, "stuck_share"):
+        counts = {"stuck_share": int(dead.sum())}
+    else:
+        counts = {"stuck_low": int((dead & ~high_ones).sum()), "stuck_high": int(high_ones.sum())}
+    for key, count in counts.items():
+        if total > 1:
+            estimates.append(estimate_of(key, share(count, total), "logit"))
+        else:
+            kept[key] = "one device tells no share of stuck ones"
+    model = _level_model(data, cleaned.reading, runs, again, levels, dead, notes)
     _level_facts(shared, runs, levels, data, facts)
     told = {e.name for e in estimates} | set(fixed) | set(kept)
     correlation = np.eye(len(estimates))
@@ -157,9 +170,22 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
     return Fit(
         name, "", device, tuple(estimates), correlation, fixed,
         {**kept, **kept_rest(base, "levels", dict.fromkeys(told))}, tuple(notes), shared.log_likelihood,
-        effects=_own_parts(model, runs), dead=cleaned.dead, outliers=cleaned.outliers,
+        effects=_own_parts(model, runs), dead=dead, outliers=cleaned.outliers,
         facts=tuple(facts), scale=_to_conductance(scale, device, data.unit), private=model,
     )  # fmt: skip
+
+
+def _stuck(data: Levels) -> tuple[np.ndarray, np.ndarray]:
+    """Devices that show the same at the highest and the lowest level, and which of them lie high."""
+    alive = np.where(data.reading == 0, np.nan, data.reading)
+    known = [int(v) for v in np.unique(data.level) if np.isfinite(alive[data.level == v]).any()]
+    if len(known) < 2:
+        return np.zeros(len(data.devices), bool), np.zeros(len(data.devices), bool)
+    order = sorted(known, key=lambda v: float(np.nanmedian(alive[data.level == v])))
+    stuck, high = stuck_devices(alive, data, order[-1], order[0])
+    if np.isin(data.device, np.flatnonzero(~stuck)).any():
+        return stuck, high
+    raise DataError("levels: no device moves from the lowest to the highest level; are the levels named rightly?")
 
 
 def _own_parts(model: LevelModel, runs: Runs) -> dict[str, np.ndarray]:

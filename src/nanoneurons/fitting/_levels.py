@@ -37,10 +37,12 @@ __all__ = [
     "plural",
     "predict_levels",
     "share",
+    "stuck_devices",
     "within",
 ]
 
 _FAR = 10.0
+_WINDOW = 0.25  # of the usual distance of two levels; a device that moves less is stuck
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,34 @@ def _far(values: np.ndarray, nothing: np.ndarray) -> bool:
         return False
     centre = np.median(rest)
     return abs(centre) > _FAR * max(1.4826 * np.median(np.abs(rest - centre)), 1e-9 * abs(centre))
+
+
+def stuck_devices(y: np.ndarray, data: Levels, upper: int, lower: int) -> tuple[np.ndarray, np.ndarray]:
+    """Devices whose two levels differ by less than a quarter of the usual, and which of them lie nearer the upper one.
+
+    Args:
+        y: readings on the scale to compare them on.
+        upper, lower: the level of the larger and of the smaller readings.
+
+    Returns:
+        Both ``(devices,)``; no device counts as stuck that lacks one of the levels.
+    """
+    devices = len(data.devices)
+    centre = np.full((2, devices), np.nan)
+    for k, level in enumerate((upper, lower)):
+        for d in np.unique(data.device[data.level == level]):
+            values = y[(data.level == level) & (data.device == d)]
+            if np.isfinite(values).any():
+                centre[k, d] = np.nanmedian(values)
+    difference = centre[0] - centre[1]
+    both = np.isfinite(difference)
+    if not both.any():
+        return np.zeros(devices, bool), np.zeros(devices, bool)
+    stuck = both & (np.nan_to_num(difference) < _WINDOW * np.median(difference[both]))
+    if not (both & ~stuck).any():
+        return stuck, np.zeros(devices, bool)
+    middle = 0.5 * (np.median(centre[0, both & ~stuck]) + np.median(centre[1, both & ~stuck]))
+    return stuck, stuck & (np.nan_to_num(0.5 * (centre[0] + centre[1])) > middle)
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:

@@ -32,6 +32,7 @@ from nanoneurons.fitting._levels import (
     plural,
     predict_levels,
     share,
+    stuck_devices,
     within,
 )
 from nanoneurons.fitting._noise import analyse, walk_of
@@ -41,8 +42,6 @@ from nanoneurons.fitting._variance import Components, Runs, components
 from nanoneurons.measurements import IVSweeps, Levels, Measurements, NoiseSeries, Retention
 
 __all__ = ["HfOxBinaryFitter"]
-
-_WINDOW = 0.25  # of the window; a device that moves less is stuck
 
 
 class HfOxBinaryFitter(Fitter):
@@ -158,7 +157,9 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
         raise DataError("hfox-binary: every reading of a level is zero, negative or missing")
     medians = [float(np.nanmedian(positive[data.level == level])) for level in levels]
     states = tuple(levels[k] for k in np.argsort(medians)[::-1])  # LRS first
-    stuck, at_low = _stuck(np.log(positive), data, states)
+    stuck, at_low = stuck_devices(np.log(positive), data, states[0], states[1])
+    if stuck.any() and not np.isin(data.device, np.flatnonzero(~stuck)).any():
+        raise DataError("hfox-binary: no device shows a window between its two states; are the levels named rightly?")
     cleaned = clean(data, log=True, stuck=stuck)
     y = np.log(cleaned.reading)
     group = (data.level == states[1]).astype(int)
@@ -203,27 +204,6 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
         tuple(told.notes), parts.log_likelihood - float(np.nansum(y)), effects=effects, dead=dead,
         outliers=cleaned.outliers, facts=tuple(told.facts), scale=scale, private=model,
     )  # fmt: skip
-
-
-def _stuck(y: np.ndarray, data: Levels, states: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Devices whose two states differ by less than a share of the window, and whether they sit at LRS."""
-    devices = len(data.devices)
-    centre = np.full((2, devices), np.nan)
-    for k, state in enumerate(states):
-        for d in np.unique(data.device[data.level == state]):
-            values = y[(data.level == state) & (data.device == d)]
-            if np.isfinite(values).any():
-                centre[k, d] = np.nanmedian(values)
-    difference = centre[0] - centre[1]
-    both = np.isfinite(difference)
-    if not both.any():
-        return np.zeros(devices, bool), np.zeros(devices, bool)
-    stuck = both & (np.nan_to_num(difference) < _WINDOW * np.median(difference[both]))
-    works = both & ~stuck
-    if not works.any():
-        raise DataError("hfox-binary: no device shows a window between its two states; are the levels named rightly?")
-    middle = 0.5 * (np.median(centre[0, works]) + np.median(centre[1, works]))
-    return stuck, stuck & (np.nan_to_num(centre.mean(0)) > middle)
 
 
 class _Told:
