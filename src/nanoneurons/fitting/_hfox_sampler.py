@@ -82,7 +82,8 @@ def _slope_error(data: Campaign, law: np.ndarray) -> float:
     """Standard error of one device's slow slope at a typical knee, in units of 1 per pulse; large beyond the data."""
     t = data.t[data.grid[0], : data.n[0]]
     late = t[-1] - law[LAW["knee"]]
-    return 1.0 if late <= 0 else law[LAW["flicker_amplitude"]] / late
+    # a line through 1/f noise of 0.47 alpha, some 20 independent stretches of it
+    return 1.0 if late <= 0 else 0.3 * law[LAW["flicker_amplitude"]] / late
 
 
 def _beyond(draws: np.ndarray, law: np.ndarray, floor: np.ndarray, by: float) -> list[str]:
