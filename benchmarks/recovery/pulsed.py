@@ -2,9 +2,10 @@
 
 24 to 40 devices, two cycles of 100 to 200 up and as many down pulses with a reading after each, every tenth read
 again. Truths are drawn around the released presets' orders of magnitude, with a cycle-to-cycle spread of 0.1 to 3
-steps; a device crosses its range in about 60 to 100 pulses, so that most show both bounds. Readings are in S but for
-soft bounds, whose readings are the normalised weights, with unequal bounds. Where the noise is relative to the pulse
-and where to the step is drawn at random, and so is the law of the step's spread.
+steps (1.5 for exponential and power steps); a device crosses its range in about 60 to 100 pulses, so that most show
+both bounds. Readings are in S but for soft bounds, whose readings are the normalised weights, with unequal bounds.
+Where the noise is relative to the pulse and where to the step is drawn at random, and so is the law of the step's
+spread.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ def _truth(draw: np.random.Generator, variant: str) -> Pulsed:
         values |= {"exp_up": between(-1.6, -0.8), "exp_down": between(-0.4, -0.1), "pulse_step": 1.5 / crossing}
     elif variant == "power":
         values |= {"gamma_up": between(0.5, 1.5), "gamma_down": between(0.5, 1.5), "pulse_step": 4 / crossing}
+        values["write_noise"] /= 2  # as large as elsewhere beside a step in mid-range
+    if variant in ("exponential", "power"):
+        values["cycle_spread"] = min(values["cycle_spread"], 1.5)
     return Pulsed(**values)
 
 

@@ -195,7 +195,7 @@ class Law:
                 continue
             k = self.index(f"rate_{way}")
             a, b = self._rest(old, way), self._rest(new, way)
-            if old[k] * new[k] <= 0 or not 0.3 * a <= b <= 3.3 * a or not 0.3 <= (b - 1) / (a - 1) <= 3.3:
+            if old[k] * new[k] <= 0 or b < 0.02 or not 0.3 * a <= b <= 3.3 * a or not 0.3 <= (b - 1) / (a - 1) <= 3.3:
                 return False
         return True
 
@@ -223,7 +223,7 @@ class Law:
             x[..., 1] = np.clip(x[..., 1], 0.02 * gain - gain + np.maximum(-less, 0), 0.98 * gain - np.maximum(less, 0))
         for name, low, high in (
             ("rate", -8.0, 8.0),
-            ("amp", -200.0, 0.95),
+            ("amp", -50.0, 0.95),
             ("power", 1e-3, 12.0),
             ("bend", -1.0, 20.0),
         ):

@@ -9,7 +9,7 @@ import numpy as np
 from nanoneurons.fitting._state_space import START
 from nanoneurons.measurements import Pulses
 
-__all__ = ["Events", "events_of"]
+__all__ = ["Events", "events_of", "wild_re_reads"]
 
 
 @dataclass(frozen=True)
@@ -102,3 +102,21 @@ def events_of(data: Pulses) -> Events:
             owner, weights=-0.5 * (many - 1) * np.log(2 * np.pi) - 0.5 * np.log(many), minlength=devices
         ),
     )
+
+
+def wild_re_reads(data: Pulses, limit: float = 8.0) -> np.ndarray:
+    """Readings of events whose re-reads differ by more than `limit` of their own (robust) standard deviations.
+
+    Which of two reads is wrong cannot be told, so all reads of such an event are named; bool of the readings' shape.
+    """
+    events = events_of(data)
+    inside = (events.of >= 0) & np.isfinite(data.reading)
+    event = np.where(inside, events.of, 0)
+    again = inside & (events.count[event] > 1) if len(events.count) else inside
+    rest = np.where(again, np.abs(data.reading - events.y[event]), 0.0) if again.any() else np.zeros(data.reading.shape)
+    typical = 1.4826 * float(np.median(rest[again])) if again.any() else 0.0
+    if typical <= 0:
+        return np.zeros(data.reading.shape, bool)
+    bad = np.zeros(len(events.y), bool)
+    bad[event[again & (rest > limit * typical)]] = True
+    return again & bad[event]

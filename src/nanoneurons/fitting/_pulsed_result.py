@@ -58,9 +58,9 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
             kept["gamma_spread"] = kept["step_spread"]
         notes.append("One device was measured: the intervals say how well that device is known, not how others differ.")
     _bounds(task, law, values)
+    correlation = _exponential_edge(task, point, found.correlation, estimates)
     _read_write(task, law, values, estimates)
-    correlation = found.correlation
-    names = [e.name for e in found.estimates]
+    told = [e.name for e in estimates]
     if "initial_mean" not in values:
         for name in ("initial_mean", "initial_spread"):
             kept[name] = "no run starts with a reading of a fresh device; the default is kept"
@@ -70,7 +70,7 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
         values["stuck_share"] = stuck.value
         kept["stuck_range"] = "the default is kept"
     names = [e.name for e in estimates]
-    correlation = _square(correlation, [e.name for e in found.estimates], names)
+    correlation = _square(correlation, told, names)
     if not law.both:
         missing = "down" if law.up else "up"
         why = f"no {missing} pulses: the two directions cannot be compared; the default is kept"
@@ -124,6 +124,26 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
         notes=tuple(notes), log_likelihood=point.marginal, effects=_effects(task, point, data), dead=dead,
         outliers=outliers, scale=scale, private=known,
     )  # fmt: skip
+
+
+def _exponential_edge(task: Task, point: Point, correlation: np.ndarray, estimates: list[Estimate]) -> np.ndarray:
+    """Take back what an exponential step that nowhere levels off leaves open: its size at shape 1 is a limit of 0."""
+    law, loose = point.law, []
+    if law.shape == "exponential":
+        errors = np.sqrt(np.diag(point.mixed.covariance))
+        for way in ("up", "down"):
+            if f"amp_{way}" in law.names:
+                k = law.index(f"amp_{way}")
+                amp = point.mixed.beta[k]
+                if amp < -8 or errors[k] > 0.5 * (1 - amp):
+                    loose += [f"exp_{way}", f"gamma_{way}", "pulse_step", "up_down", "step_spread", "up_down_spread"]
+                    loose += ["write_noise"]
+    old = [e.name for e in estimates]
+    for name in loose:
+        if name in old:
+            task.fixed[name] = "the step levels off nowhere in the range: only combinations of the constants are told"
+    estimates[:] = [e for e in estimates if e.name not in loose]
+    return _square(correlation, old, [e.name for e in estimates])
 
 
 def _frame(task: Task, point: Point) -> tuple[float, float]:

@@ -72,18 +72,20 @@ def likelihood(law: Law, events: Events, x: np.ndarray, jump: np.ndarray) -> np.
 
 
 def evaluate(
-    law: Law, events: Events, x: np.ndarray, jump: np.ndarray, first: int | None = None
+    law: Law, events: Events, x: np.ndarray, jump: np.ndarray, columns: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-likelihood, score and expected information of each device, in the `first` coordinates only or in all."""
-    steps = _STEP * law.units(np.median(x, axis=0))[:first]
-    moved = np.concatenate([x[:, None], x[:, None] + np.eye(len(steps), x.shape[1]) * steps[:, None]], axis=1)
+    """Log-likelihood, score and expected information of each device, in some of the coordinates or in all."""
+    columns = np.arange(x.shape[1]) if columns is None else columns
+    steps = _STEP * law.units(np.median(x, axis=0))[columns]
+    moved = np.concatenate([x[:, None], x[:, None] + np.eye(x.shape[1])[columns] * steps[:, None]], axis=1)
     found, score, information = filters.likelihoods(
         law.kind, law.constants(moved), steps, events.start, events.first, events.pulses, events.y, events.count,
         jump, True,
     )  # fmt: skip
-    if law.read is None and first is None:
-        k = law.index("read")
-        score[:, k] += events.scatter * np.exp(-2 * x[:, k]) - events.again
+    if law.read is None and law.index("read") in columns:
+        at = law.index("read")
+        k = int(np.flatnonzero(columns == at)[0])
+        score[:, k] += events.scatter * np.exp(-2 * x[:, at]) - events.again
         information[:, k, k] += 2 * events.again
     return found + _re_reads(law, events, x), score, information
 
@@ -102,6 +104,10 @@ def _limited(law: Law, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         factor = min(1.0, float(np.min(caps[own:] / np.maximum(np.abs(move[0, own:]), 1e-300))))
         while factor > 1e-3 and not law.passable(here[0], here[0] + factor * move[0]):
             factor *= 0.7
+        if factor < 0.05:  # at an edge of what the shape allows: the rest moves on alone
+            edge = np.array([n.startswith(("amp", "rate")) for n in law.names])
+            move[:, edge] = 0.0
+            factor = min(1.0, float(np.min(caps[own:] / np.maximum(np.abs(move[0, own:]), 1e-300))))
         move[:, own:] *= factor
     move[:, :own] = np.clip(move[:, :own], -caps[:own], caps[:own])
     return move
@@ -144,6 +150,7 @@ def search(
     reframe: Callable[[Law, np.ndarray], tuple[float, float]] | None = None,
     rounds: int = 40,
     tolerance: float = 0.02,
+    held: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Point:
     """Most likely coordinates from `x` on.
@@ -151,18 +158,20 @@ def search(
     Args:
         reframe: given law and means, the centre and scale that the working frame should be moved by; None keeps it.
         tolerance: largest last change of a mean, in standard errors.
+        held: coordinates whose name starts so stay where they are.
     """
     jump = np.zeros(len(events.y)) if jump is None else jump
     own = len(law.own)
-    lean = np.zeros(len(law.shared)) if lean is None else lean
+    lean = np.zeros(x.shape) if lean is None else lean
     centre, scale = frame
     logs = np.array([(log_s or {}).get(name, -1.2) for name in law.spread_names])
     x = law.bounded(x)
     damping, converged, mixed = 0.0, False, None
+    fixed = np.array([bool(held) and n.startswith(held) for n in law.names])
     found, score, information = evaluate(law, events, x, jump)
     for turn in range(rounds):
         units = law.units(np.median(x, axis=0))
-        extra = damping * (np.einsum("dkk->dk", information) + 1e-9)
+        extra = damping * (np.einsum("dkk->dk", information) + 1e-9) + 1e9 * fixed
         curved = information + extra[:, :, None] * np.eye(len(law.names))
         quadratics = _quadratics(law, x, units, score, curved, lean)
         if len(x) == 1:  # no spread can be told
@@ -174,7 +183,7 @@ def search(
         merit = found + _prior(x, mixed, units)
         for share in (1.0, 0.5, 0.2, 0.05):
             after_x, after = _moved(law, events, x, share * move, jump, mixed, units, merit)
-            gain = float((after - merit + (after_x - x)[:, own:] @ lean).sum())
+            gain = float((after - merit).sum() + ((after_x - x) * lean).sum())
             if gain > -1e-3:
                 break
         errors = np.sqrt(np.diag(mixed.covariance)).clip(min=1e-300)
@@ -211,16 +220,21 @@ def search(
 
 def _quadratics(law, x, units, score, information, lean) -> Quadratics:
     linear = score + np.einsum("dij,dj->di", information, x)
-    linear[:, len(law.own) :] += lean
+    linear += lean
     return Quadratics(information, linear, law.group, units[: len(law.own)], law.free, 1e-4 / units**2)
 
 
 def lean_of(point: Point, most: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    r"""What integrating over the devices' own constants adds to the score in the shared coordinates, per device.
+    r"""What integrating over the devices' own constants adds to each device's shared score, by cubature.
 
-    The marginal likelihood has the factor :math:`|J_b + D^{-1}|^{-1/2}`, whose dependence on the noises is what keeps
-    them from being underestimated: each device's constants take up part of its scatter. Also returns the
-    observed information of the shared coordinates less the expected one, per device.
+    The score of the marginal likelihood is the mean of the score over the posterior of a device's own constants
+    (Fisher's identity). The mean is taken over points at :math:`\pm\sqrt{n}` standard deviations along the principal
+    axes of the normal approximation, weighted by the ratio of the two densities. It keeps noises from being
+    underestimated (a device's constants take up part of its scatter).
+
+    Returns:
+        addition ``(devices, n)``, and the observed less the expected information of the shared coordinates, per device;
+        both from at most `most` devices, the others take the mean.
     """
     law, own = point.law, len(point.law.own)
     some = np.arange(len(point.x))
@@ -228,21 +242,46 @@ def lean_of(point: Point, most: int = 100) -> tuple[np.ndarray, np.ndarray]:
         some = np.linspace(0, len(some) - 1, most).round().astype(int)
     events, x = point.events.of_devices(some), point.x[some]
     jump = np.concatenate([point.jump[point.events.start[i] : point.events.start[i + 1]] for i in some])
-    _, score, information = evaluate(law, events, x, jump)
-    covariance = point.mixed.own_covariance[some] if len(point.x) > 1 else np.linalg.pinv(information[:, :own, :own])
-    lean, observed = np.zeros(len(law.shared)), np.zeros((len(law.shared), len(law.shared)))
-    for k, name in enumerate(law.shared):
-        if name == "less":  # a mean, which the spread over devices blurs far more
-            continue
-        step = 1e-3 * law.units(np.median(x, axis=0))[own + k]
-        moved = x.copy()
-        moved[:, own + k] += step
-        _, score_there, there = evaluate(law, events, moved, jump)
-        change = (there - information)[:, :own, :own] / step
-        lean[k] = -0.5 * np.einsum("dij,dji->", covariance, change) / len(some)
-        observed[k] = -(score_there - score)[:, own:].mean(0) / step
+    found, score, information = evaluate(law, events, x, jump)
+    shared, single = np.arange(own, len(law.names)), len(point.x) == 1
+    units = law.units(np.median(x, axis=0))
+    spread = np.where(point.mixed.spread > 2e-4 * units[:own], point.mixed.spread, np.inf)
+    active = np.flatnonzero(np.isfinite(spread) | single)
+    precision = np.zeros(own) if single else np.where(np.isfinite(spread), spread, 1.0) ** -2.0
+    curved = information[:, :own, :own] + np.diag(precision)
+    covariance = np.linalg.inv(_ridged(curved[:, active[:, None], active]))
+    root = np.linalg.cholesky(covariance)
+    number, total = len(active), np.zeros(len(some))
+    mean = np.zeros((len(some), len(shared)))
+    for k in range(number):
+        for sign in (1.0, -1.0):
+            there = x.copy()
+            there[:, active] += sign * np.sqrt(number) * root[:, :, k]
+            there = law.bounded(there)
+            value, slope, _ = evaluate(law, events, there, jump, shared)
+            prior = 0.5 * precision * ((there[:, :own] - point.mixed.beta[:own]) ** 2
+                                       - (x[:, :own] - point.mixed.beta[:own]) ** 2)  # fmt: skip
+            weight = np.exp(np.clip(value - found - prior[:, active].sum(1) + 0.5 * number, -30.0, 2.0))
+            total += weight
+            mean += weight[:, None] * slope
+    lean = np.zeros((len(some), len(law.names)))
+    lean[:, own:] = mean / total[:, None] - score[:, own:]
+    lean[:, [k for k, n in enumerate(law.names) if n == "less"]] = 0.0  # a mean, blurred far more by the spread
+    observed = np.zeros((len(shared), len(shared)))
+    for k in range(len(shared)):
+        step = 1e-3 * units[own + k]
+        there = x.copy()
+        there[:, own + k] += step
+        observed[k] = -(evaluate(law, events, there, jump, shared)[1] - score[:, own:]).mean(0) / step
     extra = 0.5 * (observed + observed.T) - information[:, own:, own:].mean(0)
-    return lean, extra
+    out = np.tile(lean.mean(0), (len(point.x), 1))
+    out[some] = lean
+    return out, extra
+
+
+def _ridged(matrix: np.ndarray) -> np.ndarray:
+    size = np.einsum("dkk->dk", matrix).clip(min=1e-12)
+    return matrix + 1e-9 * size[:, :, None] * np.eye(matrix.shape[1])
 
 
 def _marginal(
@@ -292,7 +331,7 @@ def restarted(point: Point, start: np.ndarray, rounds: int = 8) -> tuple[np.ndar
     x = law.bounded(x)
     s = np.maximum(mixed.spread, 0.02 * units[:own])
     for _ in range(rounds):
-        found, score, information = evaluate(law, events, x, jump, own)
+        found, score, information = evaluate(law, events, x, jump, np.arange(own))
         pull = (x[:, :own] - mixed.beta[:own]) / s**2
         step = np.linalg.solve(information + np.diag(1 / s**2), (score - pull)[:, :, None])
         wanted = x.copy()

@@ -14,6 +14,7 @@ from nanoneurons.fitting._pulsed_readings import Events
 __all__ = ["Summary", "dead_devices", "starting_point", "summary"]
 
 _BINS = 10
+_UNMOVED = 2.0
 _DEAD_SHARE, _FAINT_SHARE, _SIGNIFICANT = 0.05, 0.2, 3.3
 
 
@@ -55,7 +56,7 @@ def dead_devices(events: Events) -> np.ndarray:
 
     The readings are regressed on a ramp that rises with every up pulse and falls with every down pulse within
     limits. A device is dead where the ramp explains less than 5 % of what it does for the median device, or less
-    than 20 % and not significantly (|t| < 3.3).
+    than 20 % and not significantly (|t| < 3.3); all are where the median device's |t| is below 2.
     """
     devices = len(events.start) - 1
     swing, t_value = np.full(devices, np.nan), np.full(devices, np.nan)
@@ -81,6 +82,8 @@ def dead_devices(events: Events) -> np.ndarray:
     known = np.isfinite(swing)
     if not known.any():
         return np.zeros(devices, bool)
+    if np.median(np.abs(t_value[known])) < _UNMOVED:
+        return known
     share = np.abs(swing) / max(float(np.median(np.abs(swing[known]))), 1e-300)
     with np.errstate(invalid="ignore"):
         return known & ((share < _DEAD_SHARE) | ((share < _FAINT_SHARE) & (np.abs(t_value) < _SIGNIFICANT)))
@@ -151,13 +154,13 @@ def _names(shape: str) -> tuple[str, ...]:
 
 def _guesses(shape: str, bent: bool) -> list[tuple[float, ...]]:
     if shape == "exponential":
-        return [(-0.2, -1.5), (-1.0, -2.0)] if bent else [(0.2, 1.5), (0.05, 3.0)]
+        return [(-0.2, -1.8), (-1.0, -1.8)] if bent else [(0.2, 1.8), (0.05, 1.8)]
     return [{"linear": (0.3,), "power": (1.0,)}.get(shape, ())]
 
 
 def _reach(shape: str, bent: bool) -> list[tuple[float, float]]:
     if shape == "exponential":  # a step that falls fast at first, or one that falls fast at the end
-        return [(-15.0, -0.01), (-5.0, -0.3)] if bent else [(0.005, 0.9), (0.3, 5.0)]
+        return [(-3.0, -0.03), (-1.9, -1.7)] if bent else [(0.02, 0.6), (1.7, 1.9)]
     return {"linear": [(0.0, 5.0)], "power": [(0.02, 6.0)]}.get(shape, [])
 
 

@@ -143,6 +143,10 @@ def _update(m, v, y, s2, low, high):  # pragma: no cover - compiled
     if b < _FAR:
         pb = _phi(b)
         inside -= _cdf(-b)
+    if b < 0.0:  # far out, where 1 less a tail would be all rounding
+        inside = _cdf(b) - (_cdf(a) if a > -_FAR else 0.0)
+    elif a > 0.0:
+        inside = _cdf(-a) - (_cdf(-b) if b < _FAR else 0.0)
     inside = max(inside, 0.0)
     if low - m > -_FAR * s:
         at_low = _cdf((low - m) / s)
@@ -269,10 +273,10 @@ def likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informe
 
 @_compiled
 def standardised(kind, laws, start, first, pulses, y, count, jump, limit):  # pragma: no cover - compiled
-    """Squared error of each reading whose prediction failed by more than `limit` standard deviations, 0 elsewhere.
+    """Variance to add at each reading whose prediction failed by more than `limit` standard deviations, 0 elsewhere.
 
     Readings that were set aside before (`jump` above 0) are judged again; such a reading and every new one only widens
-    the state, so that a lasting jump is followed after one reading.
+    the state, to about the limit, so that a lasting jump is followed after a few readings.
     """
     found = np.zeros(y.size)
     for i in range(laws.shape[0]):
@@ -297,8 +301,8 @@ def standardised(kind, laws, start, first, pulses, y, count, jump, limit):  # pr
             s2 = write2 + read2 / count[t]
             miss = y[t] - mean
             if miss * miss > limit * limit * (var + s2):
-                found[t] = miss * miss
-                m, v = mean, var + miss * miss
+                found[t] = min(miss * miss, 25.0 * (var + s2))
+                m, v = mean, var + found[t]
             else:
                 _, m, v = _update(m, v, y[t], s2, low, high)
     return found

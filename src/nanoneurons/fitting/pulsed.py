@@ -23,7 +23,7 @@ from nanoneurons.fitting import _pulsed_predict as predictions
 from nanoneurons.fitting._fitter import Fit, Fitter, Prediction, Progress
 from nanoneurons.fitting._graded import GRADED, fit_graded, predict_graded, refusal_graded
 from nanoneurons.fitting._pulsed_law import KINDS, Law
-from nanoneurons.fitting._pulsed_readings import Events, events_of
+from nanoneurons.fitting._pulsed_readings import Events, events_of, wild_re_reads
 from nanoneurons.fitting._pulsed_result import FEWEST, LIMIT, Task, finish
 from nanoneurons.fitting._pulsed_search import Point, corrected, lean_of, restarted, search
 from nanoneurons.fitting._pulsed_start import dead_devices, starting_point
@@ -74,9 +74,14 @@ class PulsedFitter(Fitter):
             return fit_graded("pulsed", data, base)
         assert isinstance(base, Pulsed)
         tell = progress or (lambda share, text: None)
+        wild = wild_re_reads(data)
+        data = data.without(wild)
         task, dead, events = _prepare(data, base, variant or base.step_shape)
+        if wild.any():
+            task.notes.append(f"{int(wild.sum())} re-reads disagree by far more than the others and were set aside.")
         point = _fit(task, lambda x: tell(x, f"pulsed, {task.shape}"))
-        return finish(task, point, data, dead, events)
+        found = finish(task, point, data, dead, events)
+        return replace(found, outliers=wild | found.outliers)
 
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
         """Predict every reading; a device that is not in the fit is learned from its readings so far."""
@@ -138,8 +143,14 @@ def _law(task: Task, additive: bool, log_normal: bool) -> Law:
     again = task.events.again.sum()
     known_read = 0.0 if again == 0 or task.events.scatter.sum() <= 0 else None
     unit = 1.0 if not task.free else 0.0  # floors are in weights; a frame that is not known yet has none
+    up, down = bool((pulses > 0).any()), bool((pulses < 0).any())
+    y = task.events.y[task.events.count > 0]
+    for name, driven in (("w_max", up), ("w_min", down)):
+        if not driven:
+            task.fixed |= {name: _BOUND, name + "_spread": "the bound itself is not shown by these data"}
     return Law(
-        task.shape, additive, log_normal, bool((pulses > 0).any()), bool((pulses < 0).any()), read=known_read,
+        task.shape, additive, log_normal, up, down, read=known_read,
+        high=None if up else float(y.max()), low=None if down else float(min(y.min(), y.min() if task.free else 0.0)),
         floor=base.noise_floor * unit, slope=base.noise_slope,
     )  # fmt: skip
 
@@ -168,8 +179,8 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
             found = _first(task, _law(task, additive, log_normal), part)
         else:
             other = replace(best.law, additive=additive)
-            found = _again(task, best, other, rounds=6, tolerance=0.1)
-            if not found.converged and found.marginal > best.marginal - 15:
+            found = _again(task, best, other, rounds=8, tolerance=0.1, held="rate")
+            if (task.shape == "exponential" or not found.converged) and found.marginal > best.marginal - 15:
                 found = _again(task, found, rounds=20, tolerance=0.1)
         tell(0.1 if best is None else 0.2)
         if best is None or found.marginal > best.marginal:
@@ -180,6 +191,8 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
     point = _settled(task, _elsewhere(task, point))
     tell(0.6)
     point = _without_outliers(task, point)
+    if (point.jump > 0).any():
+        point = _without_outliers(task, _elsewhere(task, point))
     tell(0.8)
     if devices >= FEWEST and "step" in point.law.spread_names:
         point = _step_law(task, point)
@@ -194,8 +207,8 @@ def _integrated(task: Task, point: Point) -> Point:
     for turn in range(3):
         lean, found = lean_of(point)
         extra = found if extra is None else extra
-        errors = np.sqrt(np.diag(point.mixed.covariance))[len(point.law.own) :]
-        moved = np.abs(lean - point.lean) * len(point.x) * errors
+        errors = np.sqrt(np.diag(point.mixed.covariance))
+        moved = (np.abs((lean - point.lean).sum(0)) * errors)[len(point.law.own) :]
         if moved.max(initial=0.0) < 0.05:
             break
         there = _again(task, point, lean=lean)
@@ -214,8 +227,17 @@ def _first(task: Task, law: Law, events: Events) -> Point:
         return _run(task, law, events, starting_point(law, events), task.frame, rounds=25, tolerance=0.1)
     best: Point | None = None
     ways = [(True, False)[: 1 + way] for way in (law.up, law.down)]
-    for bent in product(*ways):
-        found = _run(task, law, events, starting_point(law, events, bent), task.frame, rounds=7, tolerance=0.1)
+    for bent_up, bent_down in product(*ways):
+        found = _run(
+            task,
+            law,
+            events,
+            starting_point(law, events, (bent_up, bent_down)),
+            task.frame,
+            rounds=12,
+            tolerance=0.3,
+            held="rate",
+        )
         best = found if best is None or found.marginal > best.marginal else best
     assert best is not None
     return _again(task, best, rounds=25, tolerance=0.1)
@@ -227,7 +249,8 @@ def _elsewhere(task: Task, point: Point) -> Point:
         own = len(point.law.own)
         mean = point.x.copy()
         mean[:, :own] = point.mixed.beta[:own]
-        alone = starting_point(point.law, point.events)
+        events = replace(point.events, count=np.where(point.jump > 0, 0, point.events.count))
+        alone = starting_point(point.law, events)
         mixture = alone.copy()
         mixture[:, : 1 + point.law.both] = mean[:, : 1 + point.law.both]
         any_gain = False
