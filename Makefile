@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/nanoneurons audit examples/demo.toml --out results/demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: $(VENV)/.installed-dev
 	scripts/check

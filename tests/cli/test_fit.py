@@ -67,7 +67,7 @@ def test_from_a_file_to_a_device_that_works(stubs, place, capsys):
 
 def test_a_fitter_of_the_catalogue_from_file_to_file(place, capsys):
     (place / "mine.csv").write_text(text(table(8, 30)))
-    command = ["fit", "mine.csv", "--device", "pulsed", "--variant", "soft-bounds", "--no-report", "--json"]
+    command = ["fit", "mine.csv", "--device", "pulsed", "--variant", "constant", "--no-report", "--json"]
     assert run([*command, "--set", "read_time=2 us"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {p.name for p in place.iterdir()} == {"mine.csv", "mine-device.toml"}

@@ -139,3 +139,21 @@ def test_dead_arrays_and_short_runs_are_refused():
         FITTER.fit(replace(data, reading=noise), Pulsed(), "constant")
     with pytest.raises(DataError, match="at least 12 readings"):
         FITTER.fit(data.without(np.arange(data.reading.shape[1]) > 2), Pulsed(), "constant")
+
+
+def test_the_first_reading_of_one_device_has_no_interval():
+    fit = FITTER.fit(campaign(copies=1), Pulsed(), "soft-bounds")
+    assert "initial_mean" in fit.fixed and "initial_mean" not in {e.name for e in fit.estimates}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_that_fails_is_an_error_and_no_device(seed):
+    """Exponential steps have too many constants for a short ramp of one device: any answer must at least explain it."""
+    data = campaign(copies=1, length=40, seed=seed, again=False)
+    plain = FITTER.fit(data, Pulsed(), "soft-bounds")
+    try:
+        found = FITTER.fit(data, Pulsed(), "exponential").log_likelihood
+    except DataError as error:
+        assert "exponential steps" in str(error) and "another shape" in str(error)
+    else:
+        assert found > plain.log_likelihood - 15

@@ -172,6 +172,8 @@ class Mixed:
         """Ends of the interval of log(s_k / unit) where the profiled restricted likelihood has dropped by 1.92."""
         others = np.arange(self.quadratics.groups) != k
         peak = self._found[0]
+        if not np.isfinite(peak):
+            raise FloatingPointError("the likelihood is not finite")
 
         def excess(x: float) -> float:
             start = self.log_s.copy()

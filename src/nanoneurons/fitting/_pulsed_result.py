@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nanoneurons.core.errors import DataError
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting import _pulsed_predict as predictions
 from nanoneurons.fitting._fitter import Estimate, Fit
@@ -17,9 +18,10 @@ from nanoneurons.fitting._pulsed_readings import Events
 from nanoneurons.fitting._pulsed_search import Point
 from nanoneurons.measurements import Pulses
 
-__all__ = ["FEWEST", "LIMIT", "Task", "finish"]
+__all__ = ["FEWEST", "LIMIT", "Task", "finish", "widened"]
 
 LIMIT = 5.5  # standardised error of a prediction beyond which a reading is set aside
+_LAW = ("pulse_step", "exp_up", "exp_down", "gamma_up", "gamma_down", "unit_conductance")  # a device cannot do without
 FEWEST = 8  # devices below which the law of the step's spread is not chosen by the data
 
 
@@ -56,11 +58,14 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
             kept[name] = "one device: no device-to-device spread; the default is kept"
         if law.shape == "linear":
             kept["gamma_spread"] = kept["step_spread"]
+        if "initial_mean" in values:
+            fixed["initial_mean"] = "the first reading of the one device measured"
         notes.append("One device was measured: the intervals say how well that device is known, not how others differ.")
     _bounds(task, law, values)
     correlation = _exponential_edge(task, point, found.correlation, estimates)
     _read_write(task, law, values, estimates)
     told = [e.name for e in estimates]
+    estimates = [e for e in estimates if not (single and e.name == "initial_mean")]
     if "initial_mean" not in values:
         for name in ("initial_mean", "initial_spread"):
             kept[name] = "no run starts with a reading of a fresh device; the default is kept"
@@ -124,6 +129,20 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
         notes=tuple(notes), log_likelihood=point.marginal, effects=_effects(task, point, data), dead=dead,
         outliers=outliers, scale=scale, private=known,
     )  # fmt: skip
+
+
+def widened(fit: Fit, other: Fit) -> Fit:
+    """The fit with intervals that also hold those of another law which the data do not rule out."""
+    rival = {e.name: e for e in other.estimates}
+    estimates = tuple(
+        replace(e, low=min(e.low, rival[e.name].low), high=max(e.high, rival[e.name].high)) if e.name in rival else e
+        for e in fit.estimates
+    )
+    said = (
+        "Whether the noise of a pulse is relative to the step at this weight or to the step at shape 1 is not told by "
+        "the data: the likelier is taken, and the intervals hold those of both."
+    )
+    return replace(fit, estimates=estimates, notes=(*fit.notes, said))
 
 
 def _exponential_edge(task: Task, point: Point, correlation: np.ndarray, estimates: list[Estimate]) -> np.ndarray:
@@ -213,6 +232,11 @@ def _in_range(base: Pulsed, values: dict[str, float], estimates: list[Estimate])
     for name, value in values.items():
         p = base.parameter(name)
         values[name] = float(np.clip(value, p.low, p.high))
+        if name in _LAW and values[name] != value:
+            raise DataError(
+                f"pulsed: {base.step_shape} steps would need {name} = {value:.3g}, beyond what the device takes "
+                f"({p.low:g} to {p.high:g}); try another shape, or measure more devices or pulses"
+            )
     kept = []
     for e in estimates:
         p = base.parameter(e.name)

@@ -12,7 +12,7 @@ from nanoneurons.fitting._mixed import Mixed, Quadratics
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_readings import Events
 
-__all__ = ["Point", "corrected", "evaluate", "lean_of", "likelihood", "restarted", "search"]
+__all__ = ["Point", "corrected", "evaluate", "gain_over_plain", "lean_of", "likelihood", "restarted", "search"]
 
 _CAPS = {"cycle": 0.7, "write": 0.7, "read": 0.7, "rate": 0.7, "power": 0.5, "bend": 0.5, "high": 0.15, "low": 0.15}
 _STEP = 1e-5  # of a coordinate's natural size, for differences
@@ -295,6 +295,33 @@ def _marginal(
     kept = (events.first == 0) & (events.count > 0) & (jump == 0)
     reads = float(kept.sum() + events.again.sum())
     return float((found + laplace + events.constant).sum() - reads * np.log(scale))
+
+
+def gain_over_plain(point: Point) -> float:
+    """Log-likelihood per reading above that of changes that are normal and alike in each direction.
+
+    A shape that does not suit the readings may lie a little below 0; far below, the search has failed.
+
+    Readings that the fit has set aside count as even over the range of all readings; a search that left the numbers is
+    minus infinity.
+    """
+    events, law = point.events, point.law
+    seen = events.count > 0
+    t = np.flatnonzero(seen[1:] & seen[:-1] & (events.first[1:] == 0)) + 1
+    change = events.y[t] - events.y[t - 1]
+    plain = 0.0
+    for way in (1, -1):
+        some = change[np.sign(events.pulses[t]) == way]
+        if len(some):
+            plain -= 0.5 * len(some) * (np.log(2 * np.pi * max(some.var(), 1e-30)) + 1)
+    own = point.x[:, : len(law.own)]
+    width = np.maximum(point.mixed.spread, 1e-12)
+    off = np.where(point.mixed.spread > 1e-5, (own - point.mixed.beta[: own.shape[1]]) / width, 0.0)
+    aside = float(((point.jump > 0) & seen & (events.first == 0)).sum())
+    found = likelihood(law, events, point.x, point.jump) - _re_reads(law, events, point.x)
+    gain = float(found.sum() - 0.5 * (off**2).sum() - aside * np.log(np.ptp(events.y[seen])) - plain)
+    gain /= max(len(t), 1)
+    return gain if np.isfinite(gain) and np.isfinite(point.mixed.beta).all() else -np.inf
 
 
 def corrected(point: Point, extra: np.ndarray) -> Point:

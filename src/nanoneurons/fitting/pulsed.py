@@ -11,12 +11,13 @@ Identified: what pulses show. Not identified: the reference (`centred`, `referen
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from nanoneurons.core.errors import DataError
+from nanoneurons.core.errors import DataError, ParameterError
 from nanoneurons.devices import MemoryDevice
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting import _pulsed_predict as predictions
@@ -24,8 +25,8 @@ from nanoneurons.fitting._fitter import Fit, Fitter, Prediction, Progress
 from nanoneurons.fitting._graded import GRADED, fit_graded, predict_graded, refusal_graded
 from nanoneurons.fitting._pulsed_law import KINDS, Law
 from nanoneurons.fitting._pulsed_readings import Events, events_of, wild_re_reads
-from nanoneurons.fitting._pulsed_result import FEWEST, LIMIT, Task, finish
-from nanoneurons.fitting._pulsed_search import Point, corrected, lean_of, restarted, search
+from nanoneurons.fitting._pulsed_result import FEWEST, LIMIT, Task, finish, widened
+from nanoneurons.fitting._pulsed_search import Point, corrected, gain_over_plain, lean_of, restarted, search
 from nanoneurons.fitting._pulsed_start import dead_devices, starting_point
 from nanoneurons.fitting._state_space import standardised
 from nanoneurons.measurements import Measurements, Pulses
@@ -33,10 +34,14 @@ from nanoneurons.measurements import Measurements, Pulses
 __all__ = ["PulsedFitter"]
 
 _SOME = 40  # devices on which choices between laws are tried first
+_FAILED = -1.0  # log-likelihood per reading, against changes that are alike, below which a search has failed
+_ODDS = 3.0  # difference of log-likelihood below which two laws of the noise are both possible
+_MANY = 100  # devices above which one other start is tried for each instead of three
 _BLURRED = 0.3  # standard error of a mean bound, in half ranges, beyond which the data do not tell it
 _UNSURE = 0.6  # standard error of a log noise beyond which it is not told from 0
 
 _BOUND = "no device was driven far enough to show this bound; set to the furthest reading"
+_REMEDY = "try another shape, or measure more devices or pulses"
 _SHARES = "the share of the shape that was fitted, 1 by definition"
 
 
@@ -79,8 +84,20 @@ class PulsedFitter(Fitter):
         task, dead, events = _prepare(data, base, variant or base.step_shape)
         if wild.any():
             task.notes.append(f"{int(wild.sum())} re-reads disagree by far more than the others and were set aside.")
-        point = _fit(task, lambda x: tell(x, f"pulsed, {task.shape}"))
-        found = finish(task, point, data, dead, events)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a search that fails is told below
+                other = deepcopy(task)
+                point, rival = _fit(task, lambda x: tell(x, f"pulsed, {task.shape}"))
+                found = finish(task, point, data, dead, events) if gain_over_plain(point) > _FAILED else None
+                if found is not None and rival is not None:
+                    found = widened(found, finish(other, rival, data, dead, events))
+        except (ParameterError, np.linalg.LinAlgError, FloatingPointError) as error:
+            raise DataError(f"pulsed: the search for {task.shape} steps failed ({error}); {_REMEDY}") from error
+        if found is None:
+            raise DataError(
+                f"pulsed: the search for {task.shape} steps found nothing that says nearly as much of these readings "
+                f"as one mean change in each direction; {_REMEDY}"
+            )
         return replace(found, outliers=wild | found.outliers)
 
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
@@ -167,11 +184,13 @@ def _again(task: Task, point: Point, law: Law | None = None, x: np.ndarray | Non
     )
 
 
-def _fit(task: Task, tell: Callable[[float], None]) -> Point:
+def _fit(task: Task, tell: Callable[[float], None]) -> tuple[Point, Point | None]:
+    """The likeliest law; and the other law of the noise, where the data hardly tell the two apart."""
     devices = len(task.live)
     some = np.arange(devices) if devices <= _SOME else np.linspace(0, devices - 1, _SOME).round().astype(int)
     part = task.events.of_devices(some)
     best: Point | None = None
+    gap = 0.0
     log_normal = task.base.step_law == "log-normal"
     choices = (False, True) if task.shape != "constant" else (task.base.noise == "pulse",)
     for additive in choices:
@@ -183,6 +202,7 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
             if (task.shape == "exponential" or not found.converged) and found.marginal > best.marginal - 15:
                 found = _again(task, found, rounds=20, tolerance=0.1)
         tell(0.1 if best is None else 0.2)
+        gap = 0.0 if best is None else abs(found.marginal - best.marginal) * devices / len(some)
         if best is None or found.marginal > best.marginal:
             best = found
     assert best is not None
@@ -197,8 +217,18 @@ def _fit(task: Task, tell: Callable[[float], None]) -> Point:
     if devices >= FEWEST and "step" in point.law.spread_names:
         point = _step_law(task, point)
     point = _integrated(task, point)
+    tell(0.9)
+    rival = None
+    if len(choices) > 1 and "cycle_spread" not in task.fixed and gap < 10 * _ODDS:
+        found = _again(task, point, replace(point.law, additive=not point.law.additive))
+        if abs(found.marginal - point.marginal) < 4 * _ODDS:
+            found = _integrated(task, found)
+        if found.converged and found.marginal > point.marginal + _ODDS:
+            point, found = found, point
+        if found.converged and found.marginal > point.marginal - _ODDS:
+            rival = found
     tell(1.0)
-    return point
+    return point, rival
 
 
 def _integrated(task: Task, point: Point) -> Point:
@@ -254,7 +284,7 @@ def _elsewhere(task: Task, point: Point) -> Point:
         mixture = alone.copy()
         mixture[:, : 1 + point.law.both] = mean[:, : 1 + point.law.both]
         any_gain = False
-        for start in (alone, mixture, mean):
+        for start in (alone, mixture, mean) if len(point.x) <= _MANY else (mixture,):
             x, gained = restarted(point, start)
             if gained.any():
                 any_gain, point = True, replace(point, x=x)

@@ -173,7 +173,8 @@ def _assemble(
     said = [*setup.circuit.remarks(), *setup.rule.remarks(network, full.get("history", []))]
     if "measured" in full:
         said[:0] = network.remarks(full["measured"])  # type: ignore[operator]
-    fitted = uncertainty.notes(result["fit"]) if result["fit"] else []
+    fit = result.get("fit")
+    fitted = uncertainty.notes(fit) if fit else []
     result["notes"] = [*warned(results, names, "conditions"), *notes(result), *fitted, *said]
     return result
 

@@ -27,7 +27,7 @@ def audit_pictures(result: Result) -> list[Picture]:
     if result["costs"]:
         found.append(_costs(result))
     found.append(_chips(result))
-    if result["fit"] is not None:
+    if result.get("fit") is not None:
         found.append(fit_picture(result))
     if result["requirement"] is not None:
         found.append(_sensitivity(result))

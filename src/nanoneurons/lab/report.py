@@ -49,14 +49,14 @@ def _audit(result: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
 
     pictures = _render(audit_pictures(result))
     study = {k: v for k, v in result["study"].items() if k != "key"}
-    need = result["requirement"]
+    need, fit = result["requirement"], result.get("fit")  # audits of earlier versions have none
     page = _page(
         "audit.html.j2",
         **result,
         pictures=pictures,
         tiles=_tiles(result),
-        fit_text=result["fit"] and _sentence(sentence(result["fit"])),
-        fit_rows=result["fit"] and rows(result["fit"]),
+        fit_text=fit and _sentence(sentence(fit)),
+        fit_rows=fit and rows(fit),
         requirement_text=need and _sentence(f"{need['label']}: {requirement_sentence(need)}"),
         yield_text=_yield_text(result["yield"]),
         test_error=_test_error(result["costs"]),
@@ -162,7 +162,7 @@ def _tiles(result: dict[str, Any]) -> list[dict[str, Any]]:
     full, ideal = rows["full"], rows["ideal"]
     half = "" if full["low"] is None else f" ± {50 * (full['high'] - full['low']):.2f}"
     fitted = ""
-    if (fit := result["fit"]) is not None:
+    if (fit := result.get("fit")) is not None:
         low, high = max(fit["low"], 0.0), min(fit["high"], 1.0)
         fitted = f"; {100 * low:.1f} to {100 * high:.1f} % with the uncertainty of the fit"
     tiles = [

@@ -78,8 +78,8 @@ def headline(result: dict[str, Any]) -> str:
         f"{chips} {plural} of {about['device']['title']} ({used['network']}) on {about['task']['title']} "
         f"{'reach' if chips > 1 else 'reaches'} {100 * full['mean']:.2f}{half} %"
     ]
-    if result["fit"] is not None:
-        low, high = max(result["fit"]["low"], 0.0), min(result["fit"]["high"], 1.0)
+    if (fit := result.get("fit")) is not None:
+        low, high = max(fit["low"], 0.0), min(fit["high"], 1.0)
         parts.append(f"{100 * low:.2f} to {100 * high:.2f} % with the uncertainty of the fit")
     worst = result["costliest"]
     if worst is None:
