@@ -8,7 +8,7 @@ moments of :math:`w + d\,\Delta\,h_d(w)` and its noise; the hard bounds censor i
 (write noise *e* stays until the next pulse, read noise *n* is averaged over *K* re-reads), has near a bound the exact
 density of a censored normal variable plus noise; the posterior is taken back to a normal one by its two moments.
 
-Not modelled: what the collapse to two moments loses, below what recovery campaigns show.
+Not modelled: what the collapse to two moments loses; tests compare it with integration on a grid.
 """
 
 from __future__ import annotations
