@@ -232,3 +232,22 @@ def test_columns_of_one_name_are_devices_and_cycles_may_have_a_column_each(table
     assert found.devices == ("G", "G 2") and found.origin.columns["G 2 (uS)"] == "conductance in uS, from the header"
     found = table("Cycle 1 (uS),Cycle 2 (uS)", UP, UP + 1)
     assert found.devices == ("1",) and found.cycle.tolist() == [0, 1]
+
+
+def test_a_column_of_pulses_with_both_signs_is_what_was_applied(tmp_path):
+    applied = [0] + [1] * 12 + [0] + [-1] * 12
+    at = np.cumsum(applied)
+    rows = [f"{k},{n},{20 + g}" for k, (n, g) in enumerate(zip(applied, at, strict=True))]
+    path = tmp_path / "pulses.csv"
+    path.write_text("pulse,pulses,conductance (uS)\n" + "\n".join(rows) + "\n")
+    found = read(path, "pulses").pulses
+    assert found.tolist() == [applied]
+
+
+def test_a_numbering_that_goes_below_zero_stays_a_numbering():
+    from nanoneurons.measurements._roles import guess
+    from nanoneurons.measurements._table import Column
+
+    values = np.concatenate([np.arange(1.0, 30), -np.arange(1.0, 30)])
+    column = Column("pulse", values)
+    assert guess(column) == "pulse"

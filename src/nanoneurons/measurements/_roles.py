@@ -204,6 +204,8 @@ def guess(column: Column) -> str | None:
     role = _whole_name(lowered, words) or _by_words(set(words))
     if role == "device" and lowered in _PLACES and not whole(column):
         return None
+    if role == "pulse" and _signed(column):
+        return "applied"
     if role is not None:
         return role
     for quantity in BASES:  # I_A, G_uS
@@ -243,6 +245,14 @@ def _by_content(column: Column, words: list[str]) -> str | None:
     if column.labels is not None and {"type", "mode", "kind", "pulse"} & set(words) and is_direction(column):
         return "direction"
     return None
+
+
+def _signed(column: Column) -> bool:
+    """Whether a column holds a few whole numbers of both signs over and over: pulses applied, and no numbering."""
+    if not whole(column):
+        return False
+    values = column.values[np.isfinite(column.values)]
+    return len(values) > 20 and bool(values.min() < 0 < values.max()) and len(np.unique(values)) <= 7
 
 
 def names_level(name: str) -> bool:
