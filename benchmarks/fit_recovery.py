@@ -145,7 +145,7 @@ def main() -> None:
     path = given.out / f"{name}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(r["variant"], r["seed"]) for r in rows}
-    wanted = [(v, given.seed + k) for v in variants for k in range(given.campaigns)]
+    wanted = [(v, given.seed + k) for k in range(given.campaigns) for v in variants]
     todo = [job for job in wanted if job not in done]
     with ProcessPoolExecutor(given.workers) as pool, path.open("a") as out:
         for job in as_completed([pool.submit(one, name, *job) for job in todo]):

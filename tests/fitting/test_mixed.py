@@ -72,11 +72,11 @@ def test_intervals_of_means_hold_the_truth_in_95_percent():
     assert 0.92 <= hit / 400 <= 0.98
 
 
-def test_shares_have_the_interval_of_clopper_and_pearson():
+def test_shares_have_jeffreys_interval_and_an_exact_end_where_none_or_all_were_found():
     e = share("stuck_share", 0, 10)
     assert (e.value, e.low) == (0.0, 0.0) and e.high == pytest.approx(1 - 0.025**0.1)
     e = share("stuck_share", 3, 10)
-    assert (e.low, e.high) == (pytest.approx(0.0667, abs=1e-4), pytest.approx(0.6525, abs=1e-4))
+    assert (e.low, e.high) == (pytest.approx(0.0927, abs=1e-4), pytest.approx(0.6058, abs=1e-4))
 
 
 def test_a_logarithmic_scale_keeps_the_sign():

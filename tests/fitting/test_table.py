@@ -8,7 +8,8 @@ from nanoneurons.core.errors import DataError
 from nanoneurons.core.random import generator_for
 from nanoneurons.devices.table import StepQuantiles, Table
 from nanoneurons.fitting import catalogue, simulate
-from nanoneurons.fitting._table_intervals import one_share, spread_of
+from nanoneurons.fitting._intervals import share
+from nanoneurons.fitting._table_intervals import spread_of
 from nanoneurons.fitting._table_prediction import _below
 from nanoneurons.fitting._table_shape import PROBABILITIES
 from nanoneurons.fitting._table_smoothing import Curves, Sequences, scores
@@ -199,7 +200,7 @@ def test_intervals_of_a_spread_cover(errors):
         found = spread_of(values, variances)
         hits += found.low <= 1 <= found.high
     assert 0.92 <= hits / 500 <= 0.98
-    assert one_share("stuck_share", 0, 10).high == pytest.approx(1 - 0.025**0.1)
+    assert share("stuck_share", 0, 10).high == pytest.approx(1 - 0.025**0.1)
 
 
 def tables(cumulative, direction=(1, -1), before=None, step=None):

@@ -145,6 +145,10 @@ class Fitter(ABC):
             DataError: too few or impossible data; names what is missing.
         """
 
+    def trial(self, data: Measurements, base: MemoryDevice, variant: str = "", progress: Progress | None = None) -> Fit:
+        """A fit that is only going to predict, as when models are compared; quicker where intervals take time."""
+        return self.fit(data, base, variant, progress)
+
     @abstractmethod
     def predict(self, fit: Fit, data: Measurements) -> Prediction:
         """Predict every reading from the ones before it in its run.

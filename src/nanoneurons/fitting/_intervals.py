@@ -36,9 +36,14 @@ def spread_limits(error: float) -> tuple[float, float]:
 
 
 def share(name: str, found: int, of: int) -> Estimate:
-    """Share of a population from `found` in `of`, with Clopper and Pearson's interval."""
-    low = float(stats.beta.ppf(0.025, found, of - found + 1)) if found > 0 else 0.0
-    high = float(stats.beta.ppf(0.975, found + 1, of - found)) if found < of else 1.0
+    """Share of a population from `found` in `of`, with Jeffreys's interval; an end of 0 or 1 has the exact other end.
+
+    It holds the truth in 95 % on average over shares; Clopper and Pearson's, never below, held it in 98 to 99 %.
+    Source: Brown, Cai and DasGupta, Statistical Science 16, 101 (2001).
+    """
+    exact = 0.025 ** (1 / of)
+    low = float(stats.beta.ppf(0.025, found + 0.5, of - found + 0.5)) if 0 < found < of else exact * (found == of)
+    high = float(stats.beta.ppf(0.975, found + 0.5, of - found + 0.5)) if 0 < found < of else 1 - exact * (found == 0)
     value = found / of
     if 0 < found < of:
         return Estimate(name, value, low, high, "logit", 1 / np.sqrt(of * value * (1 - value)))

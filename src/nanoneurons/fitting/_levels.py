@@ -21,6 +21,7 @@ from scipy import optimize, stats
 
 from nanoneurons.core.errors import DataError
 from nanoneurons.devices import MemoryDevice
+from nanoneurons.fitting import _intervals as intervals
 from nanoneurons.fitting._fitter import Estimate, Prediction, Scale
 from nanoneurons.fitting._variance import Components, Runs
 from nanoneurons.measurements import Levels
@@ -155,10 +156,9 @@ def stuck_devices(y: np.ndarray, data: Levels, upper: int, lower: int) -> tuple[
 
 
 def share(count: int, total: int) -> tuple[float, float, float]:
-    """A share with its 95 % Clopper-Pearson interval."""
-    low = float(stats.beta.ppf(0.025, count, total - count + 1)) if count else 0.0
-    high = float(stats.beta.ppf(0.975, count + 1, total - count)) if count < total else 1.0
-    return count / total, low, high
+    """A share with its 95 % interval, see `_intervals.share`."""
+    found = intervals.share("", count, total)
+    return found.value, found.low, found.high
 
 
 def count_words(count: int, total: int, what: str) -> str:

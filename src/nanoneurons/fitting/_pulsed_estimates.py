@@ -12,9 +12,9 @@ from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting._fitter import Estimate, Scale
 from nanoneurons.fitting._intervals import differences, freedom_of, spread_limits, wald
 from nanoneurons.fitting._pulsed_law import Law
-from nanoneurons.fitting._pulsed_search import Point
+from nanoneurons.fitting._pulsed_point import Point
 
-__all__ = ["Outcome", "outcome", "frame_of"]
+__all__ = ["Outcome", "frame_of", "fresh_weights", "outcome", "scales_of", "told_of", "values_of"]
 
 _LINEAR = {"up_down", "initial_mean", "zero_conductance", "gamma_up", "gamma_down"}
 _FAINT = 0.35  # standard error of a log spread above which its interval is read off the profile
@@ -32,6 +32,9 @@ class Outcome:
     """Parameters of the device, estimates among them and their correlation."""
 
     values: dict[str, float]
+    beta: np.ndarray
+    spread: np.ndarray
+    log_normal: bool
     estimates: list[Estimate] = field(default_factory=list)
     correlation: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
@@ -46,11 +49,22 @@ class _Start:
     number: int
 
 
-def _values(law: Law, raw: dict[str, float], base: Pulsed, free: bool, frame: tuple[float, float]) -> dict[str, float]:
+def values_of(
+    law: Law, raw: dict[str, float], base: Pulsed, free: bool, frame: tuple[float, float]
+) -> dict[str, float]:
     """Parameters of the device from means, log spreads (``s_``) and fresh weights (``first``) of the working frame."""
     high = raw["high"] if law.high is None else law.high
     low = raw["low"] if law.low is None else law.low
     one_sided = base.sided == "one-sided"
+    held = {"up": law.rise_up, "down": law.rise_down}
+    rises = {way: float(raw.get(f"rise_{way}", held[way] or 0.0)) for way in held if f"rate_{way}" in raw}
+    if rises:  # steps of this shape are lifted, see `Law.lift`
+        log_lift = sum(rises.values()) / len(rises)
+        raw = dict(raw)
+        raw["step"] = raw["step"] - log_lift if law.log_normal else raw["step"] * np.exp(-log_lift)
+        raw |= {name: raw[name] * np.exp(-log_lift) for name in ("tilt", "less") if name in raw}
+        lifted = ["s_tilt"] if law.log_normal else ["s_tilt", "s_step"]
+        raw |= {name: raw[name] - log_lift for name in lifted if name in raw}
     c, e = frame_of(law, raw, one_sided) if free else (0.0, 1.0)
     out: dict[str, float] = {"w_max": (high - c) / e, "w_min": (low - c) / e}
     bend = {way: 0.0 for way in ("up", "down")}
@@ -83,11 +97,12 @@ def _values(law: Law, raw: dict[str, float], base: Pulsed, free: bool, frame: tu
                 out[f"gamma_{way}"] = sign * bend[way] / factor[way] * end
     elif law.shape == "exponential":
         for way, sign in (("up", 1.0), ("down", -1.0)):
-            if f"amp_{way}" in raw:
+            if f"rate_{way}" in raw:
                 rate = raw[f"rate_{way}"]
+                amplitude = 1 - np.exp(rises[way])
                 gamma = rate / base.exp_a
                 shift = np.exp(sign * (rate * 2 * c / (high - low) - gamma * base.exp_b))
-                out[f"gamma_{way}"], out[f"exp_{way}"] = gamma, raw[f"amp_{way}"] * shift
+                out[f"gamma_{way}"], out[f"exp_{way}"] = gamma, amplitude * shift
     elif law.shape == "power":
         out |= {f"gamma_{way}": raw[f"power_{way}"] for way in ("up", "down") if f"power_{way}" in raw}
     if "cycle" in raw:
@@ -206,23 +221,42 @@ def _diagonal(blocks: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _propagate(law, at, names, covariance, freedoms, limits, base, free, point) -> Outcome:
-    frame = (point.centre, point.scale)
-    values = _values(law, dict(zip(names, at, strict=True)), base, free, frame)
-    fixed = set()
-    if free:
-        fixed |= {"w_max", "w_min"}
-    if law.high is not None:
-        fixed.add("w_max")
-    if law.low is not None:
-        fixed.add("w_min")
-    told = [n for n in values if n not in fixed]
+def told_of(law: Law, values: dict[str, float], free: bool) -> list[str]:
+    """Which of the parameters are estimates; the others are conventions or held."""
+    fixed = {"w_max", "w_min"} if free else set()
+    fixed |= {name for name, held in (("w_max", law.high), ("w_min", law.low)) if held is not None}
+    return [n for n in values if n not in fixed]
+
+
+def scales_of(law: Law, told: list[str]) -> dict[str, Scale]:
+    """Scale on which the error of each parameter is near normal."""
     scales: dict[str, Scale] = {n: "linear" if n in _LINEAR else "log" for n in told}
     if law.shape == "power":
         scales |= {n: "log" for n in told if n.startswith("gamma_") and n != "gamma_spread"}
+    return scales
+
+
+def fresh_weights(point: Point, number: int, draw: np.random.Generator) -> np.ndarray | None:
+    """Draws of mean and log spread of the weight of fresh devices, ``(number, 2)``, or of the one weight measured."""
+    fresh = _fresh(point)
+    if fresh is None:
+        return None
+    if fresh.number < 2:
+        return fresh.mean + fresh.errors[0] * draw.standard_normal((number, 1))
+    mean = fresh.mean + fresh.errors[0] * draw.standard_t(fresh.number - 1, number)
+    freedom = max(0.5 / min(fresh.errors[1], 1.0) ** 2, 1.0)
+    log_spread = fresh.log_spread + 0.5 * np.log(freedom / draw.chisquare(freedom, number))
+    return np.stack([mean, log_spread], axis=1)
+
+
+def _propagate(law, at, names, covariance, freedoms, limits, base, free, point) -> Outcome:
+    frame = (point.centre, point.scale)
+    values = values_of(law, dict(zip(names, at, strict=True)), base, free, frame)
+    told = told_of(law, values, free)
+    scales = scales_of(law, told)
 
     def scaled(x: np.ndarray) -> np.ndarray:
-        found = _values(law, dict(zip(names, x, strict=True)), base, free, frame)
+        found = values_of(law, dict(zip(names, x, strict=True)), base, free, frame)
         return np.array([np.log(abs(found[n]) + 1e-300) if scales[n] == "log" else found[n] for n in told])
 
     steps = 1e-4 * np.minimum(np.sqrt(np.diag(covariance)), 1.0) + 1e-12
@@ -233,7 +267,7 @@ def _propagate(law, at, names, covariance, freedoms, limits, base, free, point) 
     quiet = np.where(np.outer(~spread, ~spread), covariance, 0.0)
     rest = np.sqrt(np.diag(jacobian @ quiet @ jacobian.T).clip(min=0.0))
     freedom = freedom_of(jacobian[:, ~spread], np.diag(covariance)[~spread], freedoms[~spread])
-    out = Outcome(values)
+    out = Outcome(values, point.mixed.beta, point.mixed.spread, law.log_normal)
     for k, name in enumerate(told):
         source = _spread_source(name)
         if source in limits:

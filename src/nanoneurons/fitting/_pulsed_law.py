@@ -1,8 +1,9 @@
 """Coordinates of a fitted pulsed device, and the way from them to the filter's law.
 
 Everything is in a working frame, weight = (reading - centre) / scale. Own constants of a device: half the sum
-(``step``) and half the difference (``tilt``) of its up and down step at shape 1, its bounds, and the loss of step at
-the bounds of the linear shape. Shared: the other shapes' constants and the logarithms of the noises.
+(``step``) and half the difference (``tilt``) of its up and down step at shape 1 (of the exponential shape times
+`Law.lift`), its bounds, and the loss of step at the bounds of the linear shape. Shared: the other shapes' constants
+and the logarithms of the noises.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ KINDS = {
     "exponential": filters.EXPONENTIAL,
     "power": filters.POWER,
 }
-_SHARED = {"exponential": ("amp", "rate"), "power": ("power",)}
+_SHARED = {"exponential": ("rise", "rate"), "power": ("power",)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Law:
         log_normal: whether the step's spread is log-normal; ``step`` is then the logarithm of the gain.
         up, down: whether the data have pulses of that direction.
         high, low: fixed bounds where the data do not tell them, else None.
-        write, read: whether write noise and read noise are estimated; else their value.
+        write, read, cycle: value of a noise that is not estimated, else None.
+        rise_up, rise_down: rise of an exponential step that is not estimated, else None.
         floor, slope: `noise_floor` and `noise_slope`, kept.
         end_high, end_low: distances from weight 0 at which the loss of a linear step is stated.
     """
@@ -51,6 +53,8 @@ class Law:
     write: float | None = None
     read: float | None = None
     cycle: float | None = None
+    rise_up: float | None = None
+    rise_down: float | None = None
     floor: float = 0.0
     slope: float = 0.0
     end_high: float = 1.0
@@ -80,7 +84,8 @@ class Law:
         """Names of the shared coordinates."""
         names = ["less"] * (self.log_normal and self.both)
         for way in ("up",) * self.up + ("down",) * self.down:
-            names += [f"{name}_{way}" for name in _SHARED.get(self.shape, ())]
+            of_shape = [f"{name}_{way}" for name in _SHARED.get(self.shape, ())]
+            names += [name for name in of_shape if getattr(self, name, None) is None]
         return tuple(names + [name for name in ("cycle", "write", "read") if getattr(self, name) is None])
 
     @cached_property
@@ -107,13 +112,28 @@ class Law:
         """Column of a coordinate."""
         return self.names.index(name)
 
+    def rise(self, x: np.ndarray, way: str) -> np.ndarray | float:
+        """Logarithm of an exponential step at weight 0 over its size at shape 1, ``log(1 - A)``, estimated or held."""
+        held = getattr(self, f"rise_{way}")
+        return x[..., self.index(f"rise_{way}")] if held is None else held
+
+    def lift(self, x: np.ndarray) -> np.ndarray | float:
+        """Factor between ``step`` and ``tilt`` and the steps at shape 1; 1 but for the exponential shape.
+
+        There readings show the steps at weight 0; the step at shape 1 goes to 0 where a step levels off nowhere.
+        """
+        if self.shape != "exponential":
+            return 1.0
+        ways = ["up"] * self.up + ["down"] * self.down
+        return np.exp(sum(self.rise(x, way) for way in ways) / len(ways))
+
     def steps(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Up and down step at shape 1, from coordinates ``(..., n)``."""
-        base, tilt = x[..., 0], x[..., 1] if self.both else 0.0
+        base, tilt, lift = x[..., 0], x[..., 1] if self.both else 0.0, self.lift(x)
         if not self.log_normal:
-            return base + tilt, base - tilt
+            return (base + tilt) / lift, (base - tilt) / lift
         gain, less = np.exp(base), x[..., self.index("less")] if self.both else 0.0
-        return gain + tilt - np.maximum(-less, 0), gain - tilt - np.maximum(less, 0)
+        return (gain + tilt - np.maximum(-less, 0)) / lift, (gain - tilt - np.maximum(less, 0)) / lift
 
     def constants(self, x: np.ndarray) -> np.ndarray:
         """Laws ``(..., constants)`` of the filter for coordinates ``(..., n)``."""
@@ -131,9 +151,9 @@ class Law:
             out[..., 5] = at["bend_down"] / self.end_low if self.down else 0.0
         elif self.shape == "exponential":
             if self.up:
-                out[..., 1], out[..., 3] = 2 * at["rate_up"] / span, at["amp_up"]
+                out[..., 1], out[..., 3] = 2 * at["rate_up"] / span, 1 - np.exp(self.rise(x, "up"))
             if self.down:
-                out[..., 5], out[..., 7] = -2 * at["rate_down"] / span, at["amp_down"]
+                out[..., 5], out[..., 7] = -2 * at["rate_down"] / span, 1 - np.exp(self.rise(x, "down"))
         elif self.shape == "power":
             out[..., 1], out[..., 2], out[..., 3] = -1 / span, out[..., 9] / span, at.get("power_up", 1.0)
             out[..., 5], out[..., 6], out[..., 7] = 1 / span, -out[..., 8] / span, at.get("power_down", 1.0)
@@ -146,17 +166,17 @@ class Law:
     def path(self, x: np.ndarray) -> np.ndarray:
         """Coordinates along which a search moves straight; the law's own but for the exponential shape.
 
-        There the amplitude and the step at shape 1 are far from what readings show. In their place come the logarithm
-        of each step at weight 0, and its relative slope there.
+        In their place come there the logarithm of each step at weight 0, and its relative slope there.
         """
         if self.shape != "exponential":
             return x
         out, k = x.copy(), 0
         for step, way in zip(self.steps(x), ("up", "down"), strict=True):
-            if f"amp_{way}" in self.names:
-                amp, rate = x[..., self.index(f"amp_{way}")], x[..., self.index(f"rate_{way}")]
-                out[..., k] = np.log(np.maximum(step, 1e-12) * (1 - amp))
-                out[..., self.index(f"amp_{way}")] = amp * rate / (1 - amp)
+            if f"rate_{way}" in self.names:
+                rise, rate = self.rise(x, way), x[..., self.index(f"rate_{way}")]
+                out[..., k] = np.log(np.maximum(step, 1e-12)) + rise
+                if f"rise_{way}" in self.names:
+                    out[..., self.index(f"rise_{way}")] = (np.exp(-rise) - 1) * rate
                 k += 1
         return out
 
@@ -166,17 +186,18 @@ class Law:
             return p
         out, found = p.copy(), []
         for way in ("up", "down"):
-            if f"amp_{way}" in self.names:
-                rest = self._rest(p, way)
-                found.append(np.exp(p[..., len(found)]) * rest)
-                out[..., self.index(f"amp_{way}")] = 1 - 1 / rest
+            if f"rate_{way}" in self.names:
+                if f"rise_{way}" in self.names:
+                    out[..., self.index(f"rise_{way}")] = -np.log(self._rest(p, way))
+                found.append(np.exp(p[..., len(found)] - self.rise(out, way)))
+        lift = self.lift(out)
         if self.both:
-            up, down = found
+            up, down = (step * lift for step in found)
             less = p[..., self.index("less")] if self.log_normal else 0.0
             base = 0.5 * (up + down + np.abs(less))
             out[..., 1] = 0.5 * (up - down - less)
         else:
-            base = found[0]
+            base = found[0] * lift
         out[..., 0] = np.log(base) if self.log_normal else base
         return out
 
@@ -184,14 +205,14 @@ class Law:
         """Step at shape 1 relative to that at weight 0; must stay above 0."""
         rate = p[..., self.index(f"rate_{way}")]
         rate = np.where(np.abs(rate) < 1e-6, 1e-6, rate)
-        return np.maximum(1 + p[..., self.index(f"amp_{way}")] / rate, 1e-3)
+        return np.maximum(1 + p[..., self.index(f"rise_{way}")] / rate, 1e-3)
 
     def passable(self, old: np.ndarray, new: np.ndarray) -> bool:
         """Whether a move along the path keeps each exponential step's constant part positive and on its side of 1."""
         if self.shape != "exponential":
             return True
         for way in ("up", "down"):
-            if f"amp_{way}" not in self.names:
+            if f"rise_{way}" not in self.names:
                 continue
             k = self.index(f"rate_{way}")
             a, b = self._rest(old, way), self._rest(new, way)
@@ -204,9 +225,6 @@ class Law:
         typical = np.exp(x[0]) if self.log_normal else abs(x[0])
         size = {"step": 1.0 if self.log_normal else typical, "tilt": typical, "less": typical}
         size |= {"high": 1.0, "low": 1.0}
-        for name, value in zip(self.names, x, strict=True):
-            if name.startswith("amp"):
-                size[name] = 0.1 + abs(float(value))
         return np.array([size.get(name, 1.0) for name in self.names])
 
     def bounded(self, x: np.ndarray) -> np.ndarray:
@@ -223,7 +241,7 @@ class Law:
             x[..., 1] = np.clip(x[..., 1], 0.02 * gain - gain + np.maximum(-less, 0), 0.98 * gain - np.maximum(less, 0))
         for name, low, high in (
             ("rate", -8.0, 8.0),
-            ("amp", -50.0, 0.95),
+            ("rise", -3.0, 3.9),
             ("power", 1e-3, 12.0),
             ("bend", -1.0, 20.0),
         ):
@@ -255,13 +273,21 @@ class Law:
             for name, k, end, sign in (("bend_up", 1, self.end_high, -1), ("bend_down", 5, self.end_low, 1)):
                 if name in at:
                     out[..., at[name]] = sign * c[..., k] * scale / np.maximum(1 + c[..., k] * centre, 1e-3) * end
+        held = {}
         if self.shape == "exponential":
-            for name, k, e in (("amp_up", 1, 3), ("amp_down", 5, 7)):
-                if name in at:
-                    out[..., at[name]] = np.mean(c[..., e] * np.exp(np.clip(c[..., k] * centre, -20, 20)))
-        up, down = up / scale, down / scale
+            for way, k, e in (("up", 1, 3), ("down", 5, 7)):
+                if f"rate_{way}" in at:
+                    amplitude = np.mean(c[..., e] * np.exp(np.clip(c[..., k] * centre, -20, 20)))
+                    rise = float(np.log1p(-min(float(amplitude), 0.95)))
+                    if f"rise_{way}" in at:
+                        out[..., at[f"rise_{way}"]] = rise
+                    else:
+                        held[f"rise_{way}"] = rise
+        law = replace(self, **held)
+        before, after = self.lift(x), law.lift(out)
+        up, down = up / scale * after, down / scale * after
         if self.log_normal and self.both:
-            less = x[..., at["less"]] / scale
+            less = x[..., at["less"]] / scale * after / before
             out[..., at["less"]] = less
             half = 0.5 * (up + down + np.abs(less))
             out[..., 0] = np.log(np.maximum(half, 1e-9))
@@ -283,4 +309,4 @@ class Law:
             "write": None if self.write is None else self.write / scale,
             "read": None if self.read is None else self.read / scale,
         }
-        return replace(self, **fixed), out
+        return replace(law, **fixed), out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,44 +12,33 @@ from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting import _pulsed_predict as predictions
 from nanoneurons.fitting._fitter import Estimate, Fit
 from nanoneurons.fitting._intervals import share
+from nanoneurons.fitting._pulsed_drawn import Chain, drawn_outcome
 from nanoneurons.fitting._pulsed_estimates import frame_of, outcome
 from nanoneurons.fitting._pulsed_law import Law
+from nanoneurons.fitting._pulsed_point import Point
 from nanoneurons.fitting._pulsed_readings import Events
-from nanoneurons.fitting._pulsed_search import Point
+from nanoneurons.fitting._pulsed_task import FEWEST, LIMIT, Task
 from nanoneurons.measurements import Pulses
 
-__all__ = ["FEWEST", "LIMIT", "Task", "finish", "widened"]
+__all__ = ["finish"]
 
-LIMIT = 5.5  # standardised error of a prediction beyond which a reading is set aside
 _LAW = ("pulse_step", "exp_up", "exp_down", "gamma_up", "gamma_down", "unit_conductance")  # a device cannot do without
-FEWEST = 8  # devices below which the law of the step's spread is not chosen by the data
+_BOTH = (
+    "Whether the noise of a pulse is relative to the step at this weight or to the step at shape 1 is not told by "
+    "the data: the likelier is taken, and the intervals are of both, by their odds."
+)
+_LOOSE = 0.5  # standard error of an exponential step's rise beyond which its constant part is not told
 
 
-@dataclass
-class Task:
-    """A fit under way: data in the working frame and what has been decided."""
-
-    events: Events
-    frame: tuple[float, float]
-    base: Pulsed
-    shape: str
-    free: bool
-    live: np.ndarray
-    fixed: dict[str, str]
-    kept: dict[str, str]
-    notes: list[str]
-
-    def reframe(self) -> Callable[[Law, np.ndarray], tuple[float, float]] | None:
-        """How the working frame follows the mean bounds; None where the readings are weights themselves."""
-        if not self.free:
-            return None
-        one_sided = self.base.sided == "one-sided"
-        return lambda law, mean: frame_of(law, dict(zip(law.names, mean, strict=True)), one_sided)
-
-
-def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Events) -> Fit:
+def finish(
+    task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Events, chains: Sequence[Chain] = ()
+) -> Fit:
+    """The fit; intervals come from draws where there are any, else from the likelihood's curvature."""
     law, base = point.law, task.base
-    found = outcome(point, base, task.free)
+    if chains:
+        found = drawn_outcome(chains, base, task.free, choose=len(task.live) >= FEWEST)
+    else:
+        found = outcome(point, base, task.free)
     estimates, values = list(found.estimates), dict(found.values)
     fixed, kept, notes = task.fixed, task.kept, task.notes
     single = len(task.live) == 1
@@ -97,10 +86,12 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
             values = {k: v for k, v in values.items() if k not in ("zero_conductance", "unit_conductance")}
             estimates = [e for e in estimates if e.name not in ("zero_conductance", "unit_conductance")]
             correlation = _square(correlation, names, [e.name for e in estimates])
-            c, e = _frame(task, point)
+            c, e = _frame(task, point, found.beta)
             notes.append(f"Weights are (reading - {c:.6g}) / {e:.6g}, so that the mean bounds are as stated.")
     else:
         kept["zero_conductance"] = kept["unit_conductance"] = "the readings have no unit; the default is kept"
+    if len(chains) > 1:
+        notes.append(_BOTH)
     fixed["noise"] = "the likelier of the two" if law.shape != "constant" else "no difference for a constant step"
     fixed["step_law"] = "the likelier of the two" if len(task.live) >= FEWEST else "too few devices to choose; kept"
     if not point.converged:
@@ -114,13 +105,16 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
     values, estimates = _in_range(base, values, estimates)
     scale = None
     if data.unit == "1":
-        c, e = _frame(task, point) if task.free else (0.0, 1.0)
+        c, e = _frame(task, point, found.beta) if task.free else (0.0, 1.0)
         scale = (c - e * base.zero_conductance / base.unit_conductance, e / base.unit_conductance)
     device = replace(
-        base, noise="pulse" if law.additive else "step", step_law="log-normal" if law.log_normal else "normal", **values
+        base,
+        noise="pulse" if law.additive else "step",
+        step_law="log-normal" if found.log_normal else "normal",
+        **values,
     )
-    known = predictions.Known(law, (point.centre, point.scale), _all(point.x, task, data), point.mixed.beta,
-                              point.mixed.spread)  # fmt: skip
+    known = predictions.Known(law, (point.centre, point.scale), _all(point.x, task, data), found.beta,
+                              found.spread)  # fmt: skip
     if dead.any():
         notes.append(f"{int(dead.sum())} devices are moved by no pulse; they make the share of stuck devices.")
     return Fit(
@@ -131,30 +125,16 @@ def finish(task: Task, point: Point, data: Pulses, dead: np.ndarray, events: Eve
     )  # fmt: skip
 
 
-def widened(fit: Fit, other: Fit) -> Fit:
-    """The fit with intervals that also hold those of another law which the data do not rule out."""
-    rival = {e.name: e for e in other.estimates}
-    estimates = tuple(
-        replace(e, low=min(e.low, rival[e.name].low), high=max(e.high, rival[e.name].high)) if e.name in rival else e
-        for e in fit.estimates
-    )
-    said = (
-        "Whether the noise of a pulse is relative to the step at this weight or to the step at shape 1 is not told by "
-        "the data: the likelier is taken, and the intervals hold those of both."
-    )
-    return replace(fit, estimates=estimates, notes=(*fit.notes, said))
-
-
 def _exponential_edge(task: Task, point: Point, correlation: np.ndarray, estimates: list[Estimate]) -> np.ndarray:
     """Take back what an exponential step that nowhere levels off leaves open: its size at shape 1 is a limit of 0."""
     law, loose = point.law, []
     if law.shape == "exponential":
         errors = np.sqrt(np.diag(point.mixed.covariance))
         for way in ("up", "down"):
-            if f"amp_{way}" in law.names:
-                k = law.index(f"amp_{way}")
-                amp = point.mixed.beta[k]
-                if amp < -8 or errors[k] > 0.5 * (1 - amp):
+            if f"rate_{way}" in law.names:
+                held = getattr(law, f"rise_{way}") is not None
+                k = 0 if held else law.index(f"rise_{way}")
+                if held or errors[k] > _LOOSE:
                     loose += [f"exp_{way}", f"gamma_{way}", "pulse_step", "up_down", "step_spread", "up_down_spread"]
                     loose += ["write_noise"]
     old = [e.name for e in estimates]
@@ -165,8 +145,8 @@ def _exponential_edge(task: Task, point: Point, correlation: np.ndarray, estimat
     return _square(correlation, old, [e.name for e in estimates])
 
 
-def _frame(task: Task, point: Point) -> tuple[float, float]:
-    at = dict(zip(point.law.names, point.mixed.beta, strict=True))
+def _frame(task: Task, point: Point, beta: np.ndarray) -> tuple[float, float]:
+    at = dict(zip(point.law.names, beta, strict=True))
     c, e = frame_of(point.law, at, task.base.sided == "one-sided")
     return point.centre + point.scale * c, point.scale * e
 

@@ -178,16 +178,22 @@ def _height(shape: str, up: bool, w: np.ndarray, low: float, high: float, p: np.
     return np.ones_like(w)
 
 
-def starting_point(law: Law, events: Events, bent: tuple[bool, bool] = (True, True)) -> np.ndarray:
+def starting_point(
+    law: Law, events: Events, bent: tuple[bool, bool] = (True, True), pad: float | None = None, quiet: float = 1.0
+) -> np.ndarray:
     """Coordinates ``(devices, n)`` to start from, in the working frame of the events.
 
-    An exponential step has two forms, of which `bent` chooses one for each direction: it falls fast at first, or fast
-    at the end.
+    Args:
+        bent: an exponential step has two forms, of which it chooses one for each direction: it falls fast at first, or
+            fast at the end.
+        pad: how far the bounds lie beyond the range seen, as a share of it; None is the shape's usual one.
+        quiet: factor of the cycle-to-cycle noise.
     """
     s = summary(events)
     width = np.maximum(s.high - s.low, 1e-6)
-    pad = (0.05 if law.shape in ("power", "soft-bounds") else 0.0) * width
-    lows, highs = s.low - pad, s.high + pad
+    if pad is None:
+        pad = 0.05 if law.shape in ("power", "soft-bounds") else 0.0
+    lows, highs = s.low - pad * width, s.high + pad * width
     low, high = float(np.median(lows)), float(np.median(highs))
     if law.shape == "soft-bounds":
         low, high = min(low, -0.05 * float(np.median(width))), max(high, 0.05 * float(np.median(width)))
@@ -215,7 +221,7 @@ def starting_point(law: Law, events: Events, bent: tuple[bool, bool] = (True, Tr
     else:
         base, tilt = (up if law.up else down), np.zeros(devices)
     less = 2 * float(np.median(tilt))
-    at = {"high": highs, "low": lows, "cycle": np.log(cycle), "less": less}
+    at = {"high": highs, "low": lows, "cycle": np.log(quiet * cycle), "less": less}
     at["step"] = np.log(np.maximum(base + abs(less) / 2 * law.both, 1e-9)) if law.log_normal else base
     at["tilt"] = tilt - less / 2 if law.log_normal else tilt
     again, scatter = events.again.sum(), events.scatter.sum()
@@ -228,6 +234,12 @@ def starting_point(law: Law, events: Events, bent: tuple[bool, bool] = (True, Tr
             at[name] = max(shape[name] * end, 0.01)
         elif name in shape:
             at[name] = shape[name]
+    if law.shape == "exponential":
+        rises = [float(np.log1p(-min(shape[f"amp_{way}"], 0.95))) for way in ("up",) * law.up + ("down",) * law.down]
+        lift = float(np.exp(np.mean(rises)))
+        at |= dict(zip([f"rise_{way}" for way in ("up",) * law.up + ("down",) * law.down], rises, strict=True))
+        at["step"] = at["step"] + np.log(lift) if law.log_normal else at["step"] * lift
+        at["tilt"], at["less"] = at["tilt"] * lift, at["less"] * lift
     x = np.stack([np.broadcast_to(np.asarray(at[name], dtype=float), (devices,)) for name in law.names], axis=1)
     return law.bounded(x)
 

@@ -1,22 +1,24 @@
 r"""Assumed-density filter of a pulsed conductance: likelihood of readings, one device's pulses after the other.
 
-The persistent weight *w* is carried as a normal distribution. A pulse moves its mean and variance by the exact
-moments of :math:`w + d\,\Delta\,h_d(w)` and its noise; the hard bounds censor it. A reading of the weight,
+The persistent weight *w* is carried as a normal part between the bounds and an atom at each of them
+(`_bounded_weight`). A reading of it is
 
-.. math:: y = \mathrm{clip}(w) + e + n, \qquad e \sim N(0, W^2), \quad n \sim N(0, R^2 / K)
+.. math:: y = w + e + n, \qquad e \sim N(0, W^2), \quad n \sim N(0, R^2 / K)
 
-(write noise *e* stays until the next pulse, read noise *n* is averaged over *K* re-reads), has near a bound the exact
-density of a censored normal variable plus noise; the posterior is taken back to a normal one by its two moments.
-
-Not modelled: what the collapse to two moments loses; tests compare it with integration on a grid.
+(write noise *e* stays until the next pulse, read noise *n* is averaged over *K* re-reads).
 """
 
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numba
 import numpy as np
+
+from nanoneurons.fitting._bounded_weight import CONSTANT, EXPONENTIAL, LINEAR, POWER, advanced, cdf, far_out, near, phi
 
 __all__ = [
     "CONSTANTS",
@@ -31,143 +33,16 @@ __all__ = [
     "standardised",
 ]
 
-CONSTANT, LINEAR, EXPONENTIAL, POWER = range(4)
-
 # columns of a law: step, slope p, offset q and exponent or amplitude e of each direction, bounds, noise
 CONSTANTS = (
     "up", "up_p", "up_q", "up_e", "down", "down_p", "down_q", "down_e",
     "low", "high", "sigma", "additive", "floor", "slope", "write2", "read2",
 )  # fmt: skip
+_MANY = 200  # devices from which on they are shared among threads
 START = 2  # `first` of a run that does not start with a fresh device; 1 where it does, 0 within a run
-
-_FAR = 6.5  # standard deviations from a bound beyond which it is not felt (the error is below 1e-10)
-_ROOT3 = math.sqrt(3.0)
-_LOG_2PI = math.log(2 * math.pi)
 
 _compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="never")
 _inlined = numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
-
-
-@_inlined
-def _phi(x):  # pragma: no cover - compiled
-    return 0.3989422804014327 * math.exp(-0.5 * x * x)
-
-
-@_inlined
-def _cdf(x):  # pragma: no cover - compiled
-    return 0.5 * math.erfc(-0.7071067811865476 * x)
-
-
-@_inlined
-def _height(kind, m, v, p, q, e):  # pragma: no cover - compiled
-    """Mean of the step's height, of its square, and its covariance with w, for w normal with mean m and variance v."""
-    if kind == CONSTANT:
-        return 1.0, 1.0, 0.0
-    if kind == LINEAR:
-        h = 1.0 + p * m
-        if h <= 0.0:
-            return 0.0, 0.0, 0.0
-        return h, h * h + p * p * v, p * v
-    if kind == EXPONENTIAL:
-        pv = p * p * v
-        part = e * math.exp(min(p * m + 0.5 * pv, 50.0))
-        h = 1.0 - part
-        if h <= 0.0:
-            return 0.0, 0.0, 0.0
-        return h, h * h + part * part * (pv + 0.5 * pv * pv), -part * p * v
-    s = math.sqrt(v) * abs(p) * _ROOT3
-    x = q + p * m
-    a, b, c = max(x - s, 0.0), max(x, 1e-12), max(x + s, 1e-12)
-    fa = math.exp(e * math.log(a)) if a > 1e-12 else (0.0 if e > 0 else math.exp(e * math.log(1e-12)))
-    fb, fc = math.exp(e * math.log(b)), math.exp(e * math.log(c))
-    h = (fa + fc) / 6.0 + fb * (2.0 / 3.0)
-    square = (fa * fa + fc * fc) / 6.0 + fb * fb * (2.0 / 3.0)
-    cov = (fc - fa) / 6.0 * _ROOT3 * math.sqrt(v)
-    return h, square, cov if p > 0 else -cov
-
-
-@_inlined
-def _pulse(kind, m, v, rising, c):  # pragma: no cover - compiled
-    """Mean and variance after one pulse, before the bounds."""
-    k = 0 if rising else 4
-    d, step = (1.0 if rising else -1.0), c[k]
-    h, square, cov = _height(kind, m, v, c[k + 1], c[k + 2], c[k + 3])
-    rest = c[12] + c[13] * abs(m)
-    noise = (step + rest) * (step + rest) if c[11] != 0.0 else step * step * square + rest * (2.0 * step * h + rest)
-    spread = v + 2.0 * d * step * cov + step * step * max(square - h * h, 0.0) + c[10] * c[10] * noise
-    return m + d * step * h, max(spread, 1e-18)
-
-
-@_inlined
-def _near(m, v, low, high):  # pragma: no cover - compiled
-    reach = _FAR * math.sqrt(v)
-    return (m + reach > high) or (m - reach < low)
-
-
-@_inlined
-def _censored(m, v, low, high):  # pragma: no cover - compiled
-    """Mean and variance of a normal variable clipped to [low, high]."""
-    s = math.sqrt(v)
-    a, b = (low - m) / s, (high - m) / s
-    below = above = pa = pb = 0.0  # a bound that is far is not worth its functions
-    if a > -_FAR:
-        below, pa = _cdf(a), _phi(a)
-    else:
-        a = -_FAR
-    if b < _FAR:
-        above, pb = _cdf(-b), _phi(b)
-    else:
-        b = _FAR
-    inside = max(1.0 - below - above, 0.0)
-    first = a * below + b * above + (pa - pb)
-    second = a * a * below + b * b * above + inside + a * pa - b * pb
-    return m + s * first, max(v * (second - first * first), 1e-18)
-
-
-@_inlined
-def _update(m, v, y, s2, low, high):  # pragma: no cover - compiled
-    """Log density of reading y with noise variance s2, and mean and variance of the clipped w after it."""
-    total = v + s2
-    miss = y - m
-    plain = -0.5 * (miss * miss / total + math.log(total) + _LOG_2PI)
-    mean, var = m + v / total * miss, v * s2 / total
-    if not _near(m, v, low, high):
-        return plain, mean, max(var, 1e-18)
-    s, post = math.sqrt(v), math.sqrt(max(var, 1e-18))
-    a, b = max((low - mean) / post, -_FAR - 1.0), min((high - mean) / post, _FAR + 1.0)
-    pa = pb = at_low = at_high = 0.0
-    inside = 1.0
-    if a > -_FAR:
-        pa = _phi(a)
-        inside -= _cdf(a)
-    if b < _FAR:
-        pb = _phi(b)
-        inside -= _cdf(-b)
-    if b < 0.0:  # far out, where 1 less a tail would be all rounding
-        inside = _cdf(b) - (_cdf(a) if a > -_FAR else 0.0)
-    elif a > 0.0:
-        inside = _cdf(-a) - (_cdf(-b) if b < _FAR else 0.0)
-    inside = max(inside, 0.0)
-    if low - m > -_FAR * s:
-        at_low = _cdf((low - m) / s)
-    if m - high > -_FAR * s:
-        at_high = _cdf((m - high) / s)
-    norm = -0.5 * (math.log(s2) + _LOG_2PI)
-    e_low, e_high = norm - 0.5 * (y - low) ** 2 / s2, norm - 0.5 * (y - high) ** 2 / s2
-    top = max(plain if inside > 0 else -1e300, max(e_low if at_low > 0 else -1e300, e_high if at_high > 0 else -1e300))
-    w_in = inside * math.exp(plain - top) if inside > 0 else 0.0
-    w_low = at_low * math.exp(e_low - top) if at_low > 0 else 0.0
-    w_high = at_high * math.exp(e_high - top) if at_high > 0 else 0.0
-    weight = w_in + w_low + w_high
-    if not weight > 0.0:
-        m, v = _censored(m, v, low, high)
-        return plain, m + v / total * (y - m), max(v * s2 / total, 1e-18)
-    scale = w_in / inside if inside > 0 else 0.0
-    # moments about `mean` of the part inside, then of the mixture
-    first = scale * post * (pa - pb) + w_low * (low - mean) + w_high * (high - mean)
-    second = scale * var * (inside + a * pa - b * pb) + w_low * (low - mean) ** 2 + w_high * (high - mean) ** 2
-    first, second = first / weight, second / weight
-    return top + math.log(weight), mean + first, max(second - first * first, 1e-18)
 
 
 @_inlined
@@ -176,7 +51,7 @@ def _begin(y, count, first, low, high, write2, read2):  # pragma: no cover - com
     if count == 0:
         return 0.5 * (low + high), (high - low) ** 2 / 12.0
     v = max(read2 / count + (write2 if first == START else 0.0), 1e-12 * (high - low) ** 2)
-    if not _near(y, v, low, high):
+    if not near(y, v, low, high):
         return y, v
     s = math.sqrt(v)
     a, b = (low - y) / s, (high - y) / s
@@ -184,7 +59,7 @@ def _begin(y, count, first, low, high, write2, read2):  # pragma: no cover - com
         return low + s / a, v / (a * a)
     if b < -4.0:
         return high + s / b, v / (b * b)
-    inside, pa, pb = _cdf(b) - _cdf(a), _phi(a), _phi(b)
+    inside, pa, pb = cdf(b) - cdf(a), phi(a), phi(b)
     shift = (pa - pb) / inside
     return y + s * shift, max(v * (1.0 + (a * pa - b * pb) / inside - shift * shift), 1e-18)
 
@@ -193,36 +68,33 @@ def _begin(y, count, first, low, high, write2, read2):  # pragma: no cover - com
 def _device(kind, c, first, pulses, y, count, jump, miss, spread):  # pragma: no cover - compiled
     """Log-likelihood of one device; writes the error of each prediction and its variance (0: nothing predicted)."""
     low, high, write2, read2 = c[8], c[9], c[14], c[15]
-    m, v, total = 0.0, 1.0, 0.0
+    m, v, pl, ph, total = 0.0, 1.0, 0.0, 0.0, 0.0
     for t in range(pulses.size):
         spread[t] = 0.0
         miss[t] = 0.0
         if first[t] != 0:
             m, v = _begin(y[t], count[t], first[t], low, high, write2, read2)
+            pl = ph = 0.0
             continue
         n = pulses[t]
         rising = n > 0
-        for k in range(abs(n)):
-            if k > 0 and _near(m, v, low, high):
-                m, v = _censored(m, v, low, high)
-            m, v = _pulse(kind, m, v, rising, c)
+        for _ in range(abs(n) - 1):
+            _, m, v, pl, ph, _, _, _, _ = advanced(kind, m, v, pl, ph, rising, c, False, 0.0, 1.0)
         if count[t] == 0 or jump[t] > 0.0:
-            if _near(m, v, low, high):
-                m, v = _censored(m, v, low, high)
-            v += jump[t]
+            if n != 0:
+                _, m, v, pl, ph, _, _, _, _ = advanced(kind, m, v, pl, ph, rising, c, False, 0.0, 1.0)
+            if jump[t] > 0.0:
+                m, v = far_out(m, v, pl, ph, low, high)
+                v, pl, ph = v + jump[t], 0.0, 0.0
             continue
         s2 = write2 + read2 / count[t]
-        mean, var = m, v
-        if _near(m, v, low, high):
-            mean, var = _censored(m, v, low, high)
+        density, m, v, pl, ph, mean, var, _, _ = advanced(kind, m, v, pl, ph, rising, c, True, y[t], s2)
         miss[t], spread[t] = y[t] - mean, var + s2
-        density, m, v = _update(m, v, y[t], s2, low, high)
         total += density
     return total
 
 
-@_compiled
-def likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informed):  # pragma: no cover - compiled
+def likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informed):
     """Log-likelihood, score and expected information of every device.
 
     Args:
@@ -237,6 +109,24 @@ def likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informe
     Returns:
         log-likelihood ``(devices,)``, score ``(devices, n)``, information ``(devices, n, n)``.
     """
+    devices = len(laws)
+    data = (first, pulses, y, count, jump, informed)
+    if devices < _MANY:
+        return _likelihoods(kind, laws, steps, start, *data)
+    parts = np.linspace(0, devices, min(_threads(), devices // (_MANY // 2)) + 1).round().astype(int)
+    with ThreadPoolExecutor(len(parts) - 1) as pool:
+        jobs = [pool.submit(_likelihoods, kind, laws[i:j], steps, start[i : j + 1], *data) for i, j in pairwise(parts)]
+        return tuple(np.concatenate(found) for found in zip(*(job.result() for job in jobs), strict=True))
+
+
+def _threads() -> int:
+    """Processors this process may use, up to eight."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, 8)
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="never", nogil=True)
+def _likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informed):  # pragma: no cover - compiled
     devices, n = laws.shape[0], steps.size
     found = np.zeros(devices)
     score, information = np.zeros((devices, n)), np.zeros((devices, n, n))
@@ -282,29 +172,24 @@ def standardised(kind, laws, start, first, pulses, y, count, jump, limit):  # pr
     for i in range(laws.shape[0]):
         c = laws[i]
         low, high, write2, read2 = c[8], c[9], c[14], c[15]
-        m, v = 0.0, 1.0
+        m, v, pl, ph = 0.0, 1.0, 0.0, 0.0
         for t in range(start[i], start[i + 1]):
             if first[t] != 0:
                 m, v = _begin(y[t], count[t], first[t], low, high, write2, read2)
+                pl = ph = 0.0
                 continue
             n = pulses[t]
-            for k in range(abs(n)):
-                if k > 0 and _near(m, v, low, high):
-                    m, v = _censored(m, v, low, high)
-                m, v = _pulse(kind, m, v, n > 0, c)
-            mean, var = m, v
-            if _near(m, v, low, high):
-                mean, var = _censored(m, v, low, high)
-            if count[t] == 0:
-                m, v = mean, var
-                continue
-            s2 = write2 + read2 / count[t]
+            for _ in range(abs(n) - 1):
+                _, m, v, pl, ph, _, _, _, _ = advanced(kind, m, v, pl, ph, n > 0, c, False, 0.0, 1.0)
+            read = count[t] > 0
+            s2 = write2 + read2 / max(count[t], 1)
+            _, m1, v1, pl1, ph1, mean, var, _, _ = advanced(kind, m, v, pl, ph, n > 0, c, read, y[t], s2)
             miss = y[t] - mean
-            if miss * miss > limit * limit * (var + s2):
+            if read and miss * miss > limit * limit * (var + s2):
                 found[t] = min(miss * miss, 25.0 * (var + s2))
-                m, v = mean, var + found[t]
+                m, v, pl, ph = mean, var + found[t], 0.0, 0.0
             else:
-                _, m, v = _update(m, v, y[t], s2, low, high)
+                m, v, pl, ph = m1, v1, pl1, ph1
     return found
 
 
@@ -325,41 +210,44 @@ def predictions(kind, law, start, first, pulses, y, count, jump, number, reading
     for i in range(law.shape[0]):
         c = law[i]
         low, high, write2, read2 = c[8], c[9], c[14], c[15]
-        m, v = 0.0, 1.0
+        m, v, pl, ph = 0.0, 1.0, 0.0, 0.0
         for t in range(start[i], start[i + 1]):
-            fresh = first[t] != 0
+            fresh, n = first[t] != 0, pulses[t]
             written = 0.0 if first[t] == 1 else write2
+            before, spread = m, v
             if not fresh:
-                n = pulses[t]
-                for k in range(abs(n)):
-                    if k > 0 and _near(m, v, low, high):
-                        m, v = _censored(m, v, low, high)
-                    m, v = _pulse(kind, m, v, n > 0, c)
+                for _ in range(abs(n) - 1):
+                    _, m, v, pl, ph, _, _, _, _ = advanced(kind, m, v, pl, ph, n > 0, c, False, 0.0, 1.0)
+                _, m1, v1, pl1, ph1, _, _, before, spread = advanced(kind, m, v, pl, ph, n > 0, c, False, 0.0, 1.0)
             total = 0.0
             for k in range(number[t]):
                 if k == 0:
-                    found[at, 0], found[at, 1], found[at, 2] = m, v, written + read2
+                    found[at, 0], found[at, 1], found[at, 2] = before, spread, written + read2
                     found[at, 3] = -1.0 if fresh else 1.0
                 else:
                     s2 = written + read2 / k
                     if fresh:
-                        m1, v1 = _begin(total / k, k, first[t], low, high, write2, read2)
+                        m2, v2 = _begin(total / k, k, first[t], low, high, write2, read2)
                     else:
-                        _, m1, v1 = _update(m, v, total / k, s2, low, high)
+                        _, m2, v2, pl2, ph2, _, _, _, _ = advanced(kind, m, v, pl, ph, n > 0, c, True, total / k, s2)
+                        m2, v2 = far_out(m2, v2, pl2, ph2, low, high)
                     share = written / s2 if s2 > 0.0 else 0.0
-                    found[at, 0] = (1.0 - share) * m1 + share * total / k
-                    found[at, 1] = (1.0 - share) ** 2 * v1 + share * read2 / k
+                    found[at, 0] = (1.0 - share) * m2 + share * total / k
+                    found[at, 1] = (1.0 - share) ** 2 * v2 + share * read2 / k
                     found[at, 2] = read2
                 total += reading[at]
                 at += 1
             if fresh:
                 m, v = _begin(y[t], count[t], first[t], low, high, write2, read2)
+                pl = ph = 0.0
             elif count[t] == 0 or jump[t] > 0.0:
-                if _near(m, v, low, high):
-                    m, v = _censored(m, v, low, high)
-                v += jump[t]
+                m, v, pl, ph = m1, v1, pl1, ph1
+                if jump[t] > 0.0:
+                    m, v = far_out(m, v, pl, ph, low, high)
+                    v, pl, ph = v + jump[t], 0.0, 0.0
             else:
-                _, m, v = _update(m, v, y[t], write2 + read2 / count[t], low, high)
+                s2 = write2 + read2 / count[t]
+                _, m, v, pl, ph, _, _, _, _ = advanced(kind, m, v, pl, ph, n > 0, c, True, y[t], s2)
     return found
 
 

@@ -11,9 +11,10 @@ from nanoneurons.devices.table import Table
 from nanoneurons.measurements import Pulses
 
 from ._fitter import Estimate, Fact, Fit
+from ._intervals import share
 from ._table_data import Prepared
 from ._table_estimating import Solution
-from ._table_intervals import Spread, log_estimate, log_mean, one_share, spread_of
+from ._table_intervals import Spread, log_estimate, log_mean, spread_of
 from ._table_prediction import ahead
 from ._table_shape import PROBABILITIES, law_of, shapes
 from ._table_smoothing import Curves
@@ -114,8 +115,8 @@ class Assembled:
         curves, law = self.found.curves, self.base.law
         first = self.data.reading[self.data.device == self.live[0]]
         first = first[np.isfinite(first)][0] / self.unit
-        share = (curves.high - curves.low) / (law.levels[-1] - law.levels[0])
-        return {"initial_mean": float(first), "initial_spread": self.base.initial_spread * share}
+        part = (curves.high - curves.low) / (law.levels[-1] - law.levels[0])
+        return {"initial_mean": float(first), "initial_spread": self.base.initial_spread * part}
 
     def fit(self) -> Fit:
         """The whole of it."""
@@ -125,7 +126,7 @@ class Assembled:
             estimates |= {name: spread.estimate(name) for name, spread in self.spreads.items()}
         estimates["read_noise"] = self._noise()
         estimates |= self._initial()
-        estimates["stuck_share"] = one_share("stuck_share", int(self.dead.sum()), int(self.measured.sum()))
+        estimates["stuck_share"] = share("stuck_share", int(self.dead.sum()), int(self.measured.sum()))
         levels = np.linspace(curves.low, curves.high, curves.mean.shape[1])
         rows, told = self._rows(levels)
         fixed, kept = self._reasons(estimates)

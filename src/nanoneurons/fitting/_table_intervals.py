@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from ._fitter import Estimate
 
-__all__ = ["Spread", "log_estimate", "log_mean", "one_share", "spread_of"]
+__all__ = ["Spread", "log_estimate", "log_mean", "spread_of"]
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,3 @@ def log_estimate(name: str, centre: float, variance: float, freedom: float = np.
     wide = float(stats.t.ppf(0.975, freedom)) * error
     value, low, high = (float(x) for x in np.exp([centre, centre - wide, centre + wide]))
     return Estimate(name, value, low, high, "log", error)
-
-
-def one_share(name: str, count: int, total: int) -> Estimate:
-    """A share with its Clopper-Pearson interval."""
-    low = float(stats.beta.ppf(0.025, count, total - count + 1)) if count else 0.0
-    high = float(stats.beta.ppf(0.975, count + 1, total - count)) if count < total else 1.0
-    return Estimate(name, count / total, low, high, "linear", (high - low) / (2 * 1.96))

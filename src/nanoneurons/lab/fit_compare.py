@@ -179,7 +179,7 @@ def _fold(score: Score, fold: Fold, k: int, of: int, say: Reporter) -> None:
 
     try:
         with np.errstate(all="ignore"):  # a search may step where a law overflows; what it finds is judged below
-            fit = candidate.fitter.fit(fold.seen, candidate.base, candidate.variant, progress)
+            fit = candidate.fitter.trial(fold.seen, candidate.base, candidate.variant, progress)
             predicted = candidate.fitter.predict(fit, fold.predicted)
     except NanoneuronsError as error:
         score.trouble = " ".join(str(error).split()).removeprefix(f"{candidate.name}: ")

@@ -1,0 +1,321 @@
+r"""Draws from the joint posterior of a pulsed fit: population, shared constants and every device's own constants.
+
+The search (`_pulsed_search`) leaves a quadratic of each device's log-likelihood. Given the spreads *s* it makes
+everything normal: the means and shared constants :math:`\beta`, and given them each device's own constants
+:math:`b_i`. A chain moves in the standardised residuals of that approximation, and accepts by the filter's likelihood,
+so that the approximation costs time and not truth. In turn:
+
+* each device's own constants, given the rest;
+* :math:`\beta` and *s* together, every :math:`b_i` carried along with its residual kept;
+* means and spreads given all :math:`b_i`, exactly.
+
+Priors: flat for means, shared constants and logarithms of noises. A spread has the density :math:`s^2 / (s^2 + v)` of
+its logarithm, with *v* the error variance of one device's constant: its intervals then hold the truth as often as they
+say (Tiao and Tan, Biometrika 52, 37 (1965)), and it may come close to 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nanoneurons.fitting._mixed import Quadratics
+from nanoneurons.fitting._pulsed_point import Point, evaluate, likelihood
+
+__all__ = ["Draws", "effective_number", "sample"]
+
+_REACHES = (0.0, 0.0, 0.0, 0.8)  # share of a residual that a proposal keeps; one of them at random
+_LEAST = -9.0  # of log(s / unit)
+_WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
+_CHUNK, _MOST, _ENOUGH = 100, 700, 30  # draws between checks, at most, and independent ones that are enough
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of the chain.
+
+    Attributes:
+        beta: means of own constants, then shared ones, ``(draws, n)``.
+        spread: standard deviation of each own constant, ``(draws, own)``.
+        own: own constants, ``(draws, devices, own)``.
+        effective: smallest number of independent draws among means and spreads.
+        accepted: share of accepted moves: of devices, of the population.
+    """
+
+    beta: np.ndarray
+    spread: np.ndarray
+    own: np.ndarray
+    effective: float
+    accepted: tuple[float, float]
+
+
+@dataclass
+class _Normal:
+    """The normal approximation given the spreads: of beta, and of each device's own constants given beta."""
+
+    beta: np.ndarray  # (n,)
+    root: np.ndarray  # of the covariance of the free part of beta, lower triangular
+    drift: np.ndarray  # own constants of each device per unit of beta, (devices, own, n)
+    rest: np.ndarray  # own constants at beta = 0, (devices, own)
+    size: float  # log determinant of the root
+
+    def mean(self, beta: np.ndarray) -> np.ndarray:
+        return self.rest + self.drift @ beta
+
+
+def _normal(q: Quadratics, spread: np.ndarray, free: np.ndarray) -> _Normal:
+    own = len(q.group)
+    precision = spread**-2.0
+    core = q.information[:, :own, :own] + np.diag(precision)
+    inverse = np.linalg.inv(core)
+    inverse = 0.5 * (inverse + np.swapaxes(inverse, 1, 2))
+    toward = np.concatenate([np.broadcast_to(np.diag(precision), core.shape), -q.information[:, :own, own:]], axis=2)
+    drift, rest = inverse @ toward, np.einsum("dij,dj->di", inverse, q.linear[:, :own])
+    # precision and lean of beta with the own constants integrated out
+    total, lean = np.zeros((len(q.free), len(q.free))), np.zeros(len(q.free))
+    total[:own, :own] += len(core) * np.diag(precision)
+    total[own:, own:] += q.information[:, own:, own:].sum(0)
+    lean[own:] += q.linear[:, own:].sum(0)
+    total -= np.einsum("dki,dkj->ij", toward, drift)
+    lean += np.einsum("dki,dk->i", toward, rest)
+    total += np.diag(q.weak)
+    at = np.ix_(free, free)
+    covariance = np.linalg.inv(total[at])
+    root = np.linalg.cholesky(0.5 * (covariance + covariance.T))
+    beta = np.zeros(len(q.free))
+    beta[free] = covariance @ lean[free]
+    return _Normal(beta, root, drift, rest, float(np.log(np.diag(root)).sum()))
+
+
+def _loss(point: Point, own: int) -> np.ndarray:
+    """Change of the logarithm of the own constants' information with each shared one, ``(devices, own, shared)``."""
+    law, x = point.law, point.x
+    out = np.zeros((len(x), own, x.shape[1] - own))
+    for k, name in enumerate(law.shared):
+        if name not in ("cycle", "write", "read"):
+            continue
+        ends = []
+        for step in (-0.1, 0.1):
+            there = x.copy()
+            there[:, own + k] += step
+            ends.append(np.einsum("dkk->dk", evaluate(law, point.events, there, point.jump, np.arange(own))[2]))
+        out[:, :, k] = np.log(np.maximum(ends[1], 1e-300) / np.maximum(ends[0], 1e-300)) / 0.2
+    return np.clip(out, -4, 4)
+
+
+class _Chain:
+    def __init__(self, point: Point, seed: int):
+        self.point, self.q = point, point.mixed.quadratics
+        self.own, self.devices = len(self.q.group), len(point.x)
+        self.free = np.flatnonzero(self.q.free)
+        self.draw = np.random.default_rng(seed)
+        self.members = np.bincount(self.q.group, minlength=self.q.groups)
+        own_errors = np.linalg.pinv(self.q.information[:, : self.own, : self.own])
+        typical = np.median(np.einsum("dkk->dk", own_errors), axis=0) / self.q.unit**2
+        self.error2 = np.array([typical[self.q.group == k].mean() for k in range(self.q.groups)])
+        least = 0.5 * np.log(0.05 * self.error2)
+        self.log_s = np.maximum(point.mixed.log_s, np.clip(least, _LEAST + 1, 2.0))
+        errors = point.mixed.spread_errors
+        self.stride = np.clip(np.where(np.isfinite(errors), errors, 0.5), 0.05, 0.5)
+        self.beta, self.b = point.mixed.beta.copy(), point.x[:, : self.own].copy()
+        self.theta, self.loss = self.beta[self.own :].copy(), _loss(point, self.own)
+        self.normal = _normal(self.q, self.spread, self.free)
+        self.half = self._halves(self.spread, self.beta)
+        self.found = self._likelihood(self.b, self.beta)
+        self.counts = np.zeros((3, 2))
+        shared = np.diag(point.mixed.covariance)[self.own :]
+        noise = np.array([n in ("cycle", "write", "read") for n in point.law.shared], bool)
+        information = self.q.information[:, self.own :, self.own :].sum(0)
+        self.noise_root = np.zeros((len(shared), len(shared)))
+        if noise.any():
+            at = np.ix_(noise, noise)
+            covariance = np.linalg.inv(information[at])
+            self.noise_root[at] = 2.38 / np.sqrt(noise.sum()) * np.linalg.cholesky(covariance)
+        self.noisy = bool(noise.any())
+        self.centre, self.shape = np.zeros(len(self.free)), np.eye(len(self.free))  # of the residuals of beta
+
+    def adapt(self, z: np.ndarray) -> None:
+        """Propose residuals of beta as the draws ``(draws, free)`` lie."""
+        weight = len(z) / (len(z) + 40)
+        covariance = weight * np.atleast_2d(np.cov(z.T)) + (1 - weight) * np.eye(z.shape[1])
+        self.centre, self.shape = z.mean(0), np.linalg.cholesky(covariance)
+
+    def residual(self) -> np.ndarray:
+        """Standardised residual of beta, before it is adapted."""
+        return np.linalg.solve(self.normal.root, (self.beta - self.normal.beta)[self.free])
+
+    @property
+    def spread(self) -> np.ndarray:
+        return self.q.spreads(self.log_s)
+
+    def _likelihood(self, b: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        x = np.concatenate([b, np.broadcast_to(beta[self.own :], (len(b), len(beta) - self.own))], axis=1)
+        law = self.point.law
+        inside = (np.abs(law.bounded(x) - x) <= 1e-12 * (1 + np.abs(x))).all(1)
+        found = likelihood(law, self.point.events, law.bounded(x), self.point.jump)
+        return np.where(inside & np.isfinite(found), found, -np.inf)
+
+    def mean(self, normal: _Normal, beta: np.ndarray) -> np.ndarray:
+        """Centre of the own constants given beta, ``(devices, own)``.
+
+        Linear; for exponential steps linear in what readings show, the logarithms of the steps at weight 0.
+        """
+        law = self.point.law
+        if law.shape != "exponential":
+            return normal.mean(beta)
+        away, centre = beta - normal.beta, normal.mean(normal.beta)
+        x = np.broadcast_to(normal.beta, (self.devices, len(beta))).copy()
+        x[:, : self.own] = centre
+        path = law.path(x)
+        x[:, : self.own] = normal.mean(normal.beta + 1e-3 * away)
+        x[:, self.own :] += 1e-3 * away[self.own :]
+        there = path + (law.path(x) - path) / 1e-3
+        x[:, self.own :] = beta[self.own :]
+        there[:, self.own :] = law.path(x)[:, self.own :]
+        return law.from_path(there)[:, : self.own]
+
+    def _halves(self, spread: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """Root of the covariance of each device's own constants at these spreads and noises."""
+        change = np.exp(np.clip(0.5 * self.loss @ (beta[self.own :] - self.theta), -3, 3))
+        core = self.q.information[:, : self.own, : self.own] * change[:, :, None] * change[:, None, :]
+        inverse = np.linalg.inv(core + np.diag(spread**-2.0))
+        return np.linalg.cholesky(0.5 * (inverse + np.swapaxes(inverse, 1, 2)))
+
+    def _prior_s(self, log_s: np.ndarray) -> float:
+        s2 = np.exp(2 * log_s)
+        return float(np.sum(2 * log_s - np.log(s2 + self.error2)))
+
+    def devices_move(self) -> None:
+        """Own constants of every device, given beta and the spreads."""
+        keep = self.draw.choice(_REACHES)
+        mean, half, s = self.mean(self.normal, self.beta), self.half, self.spread
+        u = np.linalg.solve(half, (self.b - mean)[:, :, None])[:, :, 0]
+        new = keep * u + np.sqrt(1 - keep**2) * self.draw.standard_normal(u.shape)
+        b = mean + np.einsum("dij,dj->di", half, new)
+        found = self._likelihood(b, self.beta)
+        mu = self.beta[: self.own]
+        old = self.found - 0.5 * (((self.b - mu) / s) ** 2).sum(1) + 0.5 * (u**2).sum(1)
+        gain = found - 0.5 * (((b - mu) / s) ** 2).sum(1) + 0.5 * (new**2).sum(1) - old
+        yes = np.log(self.draw.random(self.devices)) < gain
+        self.b, self.found = np.where(yes[:, None], b, self.b), np.where(yes, found, self.found)
+        self.counts[0] += yes.sum(), self.devices
+
+    def _log_target(self, b, beta, log_s, found, normal, half, z) -> float:
+        s = self.q.spreads(log_s)
+        value = found.sum() - 0.5 * (((b - beta[: self.own]) / s) ** 2).sum() - self.devices * np.log(s).sum()
+        size = normal.size + np.log(np.einsum("dkk->dk", half)).sum()
+        return float(value + self._prior_s(log_s) + size + 0.5 * z @ z)
+
+    def population_move(self) -> None:
+        """Beta and the spreads, the own constants carried along."""
+        keep, old = self.draw.choice(_REACHES), self.normal
+        z = np.linalg.solve(self.shape, self.residual() - self.centre)
+        u = np.linalg.solve(self.half, (self.b - self.mean(old, self.beta))[:, :, None])[:, :, 0]
+        log_s = self.log_s.copy()
+        faint = np.exp(2 * log_s) < 4 * self.error2  # the others move well enough given the own constants
+        if self.draw.random() < 0.5:
+            log_s += 1.5 / np.sqrt(max(faint.sum(), 1)) * self.stride * faint * self.draw.standard_normal(len(log_s))
+        if (log_s < _LEAST).any() or (log_s > 5).any():
+            self.counts[1] += 0, 1
+            return
+        normal = _normal(self.q, self.q.spreads(log_s), self.free)
+        new = keep * z + np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
+        beta = normal.beta.copy()
+        beta[self.free] += normal.root @ (self.centre + self.shape @ new)
+        half = self._halves(self.q.spreads(log_s), beta)
+        b = self.mean(normal, beta) + np.einsum("dij,dj->di", half, u)
+        found = self._likelihood(b, beta)
+        yes = False
+        if np.isfinite(found).all():
+            gain = self._log_target(b, beta, log_s, found, normal, half, new)
+            gain -= self._log_target(self.b, self.beta, self.log_s, self.found, old, self.half, z)
+            yes = np.log(self.draw.random()) < gain
+        if yes:
+            self.b, self.beta, self.log_s, self.found, self.normal, self.half = b, beta, log_s, found, normal, half
+        self.counts[1] += yes, 1
+
+    def noises_move(self) -> None:
+        """Shared constants alone, a step as wide as the noises' last ones were."""
+        beta = self.beta.copy()
+        beta[self.own :] += self.noise_root @ self.draw.standard_normal(len(self.noise_root))
+        found = self._likelihood(self.b, beta)
+        yes = np.isfinite(found).all() and np.log(self.draw.random()) < found.sum() - self.found.sum()
+        if yes:
+            self.beta, self.found = beta, found
+            self.half = self._halves(self.spread, self.beta)
+        self.counts[2] += yes, 1
+
+    def turn(self) -> None:
+        """One draw."""
+        self.devices_move()
+        self.population_move()
+        if self.noisy:
+            self.noises_move()
+        self.laws_move()
+
+    def laws_move(self) -> None:
+        """Means and spreads given all own constants."""
+        own, s = self.own, self.spread
+        free = self.q.free[:own]
+        mean = self.b.mean(0) + s / np.sqrt(self.devices) * self.draw.standard_normal(own)
+        self.beta[:own] = np.where(free, mean, self.beta[:own])
+        rest = ((self.b - self.beta[:own]) / self.q.unit) ** 2
+        for k in range(self.q.groups):
+            total = rest[:, self.q.group == k].sum()
+            count = self.members[k] * self.devices
+            new = 0.5 * np.log(max(total, 1e-300) / self.draw.chisquare(count))
+            old = self.log_s[k]
+            gain = 2 * (new - old) - np.log((np.exp(2 * new) + self.error2[k]) / (np.exp(2 * old) + self.error2[k]))
+            if _LEAST < new < 5 and np.log(self.draw.random()) < gain:
+                self.log_s[k] = new
+        self.normal = _normal(self.q, self.spread, self.free)
+        self.half = self._halves(self.spread, self.beta)
+
+
+def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | None = None) -> Draws:
+    """Draw from the posterior, from the point that a search has found, until every mean and spread is known well."""
+    chain = _Chain(point, seed)
+    if not np.isfinite(chain.found).all():
+        raise FloatingPointError("the search ended where a device has no likelihood")
+    beta, log_s, own = [], [], []
+    for stage in _WARM:
+        residuals = []
+        for _ in range(stage):
+            chain.turn()
+            residuals.append(chain.residual())
+        chain.adapt(np.array(residuals[stage // 3 :]))
+    chain.counts[:] = 0
+    for k in range(_MOST):
+        chain.turn()
+        beta.append(chain.beta.copy())
+        log_s.append(chain.log_s.copy())
+        own.append(chain.b)
+        if (k + 1) % _CHUNK == 0:
+            moving = np.concatenate([np.array(beta)[:, chain.free], np.array(log_s)], axis=1)
+            least = effective_number(moving).min()
+            if progress:
+                progress(min(1.0, max(least / _ENOUGH, (k + 1) / _MOST)))
+            if least >= _ENOUGH and k + 1 >= 2 * _CHUNK:
+                break
+    share = chain.counts[:, 0] / np.maximum(chain.counts[:, 1], 1)
+    return Draws(
+        np.array(beta), np.array([chain.q.spreads(s) for s in log_s]), np.array(own), float(least),
+        (float(share[0]), float(share[1])),
+    )  # fmt: skip
+
+
+def effective_number(x: np.ndarray) -> np.ndarray:
+    """Number of independent draws that tell the mean of each column ``(draws, n)`` as well.
+
+    Autocorrelations are summed in pairs while a pair is positive (Geyer, Statistical Science 7, 473 (1992)).
+    """
+    number = len(x)
+    away = x - x.mean(0)
+    power = np.abs(np.fft.rfft(away, 2 * number, axis=0)) ** 2
+    correlation = np.fft.irfft(power, axis=0)[:number]
+    correlation = correlation / np.maximum(correlation[0], 1e-300)
+    pairs = correlation[1 : 2 * ((number - 1) // 2) + 1].reshape(-1, 2, x.shape[1]).sum(1)
+    kept = np.cumprod(pairs > 0, axis=0)
+    return number / (1 + 2 * (pairs * kept).sum(0))

@@ -1,0 +1,128 @@
+"""Draws of the posterior: exact where the likelihood is normal; odds of laws; what the filter's collapse displaces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nanoneurons.fitting import _pulsed_sampler as sampler
+from nanoneurons.fitting._mixed import Mixed, Quadratics
+from nanoneurons.fitting._pulsed_bias import displacement
+from nanoneurons.fitting._pulsed_drawn import _other
+from nanoneurons.fitting._pulsed_law import Law
+from nanoneurons.fitting._pulsed_point import Point
+from nanoneurons.fitting._pulsed_readings import events_of
+from nanoneurons.measurements import Pulses
+
+LAW = Law("constant", False, False, True, True)
+DEVICES = 12
+
+
+@pytest.fixture(scope="module")
+def normal():
+    """A point whose likelihood is quadratic: devices' constants with known errors, shared ones with known ones."""
+    draw = np.random.default_rng(0)
+    centre = np.array([0.05, 0.0, 1.0, -1.0, -0.5, -3.0, -4.0])
+    spread, error = np.array([0.008, 0.002, 0.1, 0.1]), np.array([0.003, 0.002, 0.03, 0.03, 0.1, 0.1, 0.1])
+    x = np.tile(centre, (DEVICES, 1))
+    x[:, :4] += spread * draw.standard_normal((DEVICES, 4))
+    seen = x + error * draw.standard_normal(x.shape)
+    mix = np.eye(7)
+    mix[0, 4] = 0.02  # a shared constant that own constants lean on
+    information = np.tile(mix.T @ np.diag(error**-2.0) @ mix, (DEVICES, 1, 1))
+    linear = np.einsum("dij,dj->di", information, seen)
+    quadratics = Quadratics(
+        information, linear, LAW.group, np.array([0.05, 0.05, 1.0, 1.0]), LAW.free, np.full(7, 1e-6)
+    )
+    mixed = quadratics.solve(np.full(4, -1.5))
+    events = empty_events()
+    x = np.concatenate([mixed.own, np.tile(mixed.beta[4:], (DEVICES, 1))], axis=1)
+    return Point(LAW, events, 0.0, 1.0, x, np.zeros(len(events.y)), mixed, np.zeros(DEVICES), 0.0, True, 0 * x)
+
+
+def empty_events():
+    pulses = np.tile([0, 1, 1, -1, -1], (DEVICES, 1))
+    reading = np.tile([0.0, 0.05, 0.1, 0.05, 0.0], (DEVICES, 1))
+    return events_of(
+        Pulses(
+            np.arange(DEVICES), tuple(map(str, range(DEVICES))), "1", reading=reading, pulses=pulses,
+            cycle=np.zeros(DEVICES, dtype=np.int64),
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def quadratic(monkeypatch, normal):
+    q = normal.mixed.quadratics
+
+    def found(law, events, x, jump):
+        return np.einsum("di,di->d", q.linear, x) - 0.5 * np.einsum("di,dij,dj->d", x, q.information, x)
+
+    monkeypatch.setattr(sampler, "likelihood", found)
+    monkeypatch.setattr(sampler, "_loss", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    monkeypatch.setattr(sampler, "_MOST", 3000)
+    monkeypatch.setattr(sampler, "_ENOUGH", 1e9)
+
+
+def test_where_the_likelihood_is_normal_the_chain_draws_from_the_known_posterior(quadratic, normal):
+    draws = sampler.sample(normal, seed=1)
+    assert draws.accepted[0] == 1.0 and draws.accepted[1] > 0.5
+    mixed = normal.mixed
+    error = np.sqrt(np.diag(mixed.covariance))
+    away = (draws.beta.mean(0) - mixed.beta) / error
+    number = sampler.effective_number(draws.beta)
+    assert (np.abs(away) < 0.15 + 4 / np.sqrt(number)).all()
+    # spreads are drawn too, so that the means are known a little worse than at the likeliest spreads
+    ratio = draws.beta.std(0) / error
+    assert ((ratio > 0.85) & (ratio < 1.35)).all()
+    logs = np.log(draws.spread).mean(0) - np.log(mixed.spread)
+    assert (np.abs(logs) < 0.35).all()
+
+
+def test_the_same_seed_draws_the_same(quadratic, normal, monkeypatch):
+    monkeypatch.setattr(sampler, "_MOST", 200)
+    one, two, three = (sampler.sample(normal, seed=s).beta for s in (1, 1, 2))
+    assert np.array_equal(one, two) and not np.array_equal(one, three)
+
+
+def test_a_point_without_likelihood_is_refused(normal, monkeypatch):
+    monkeypatch.setattr(sampler, "likelihood", lambda *a: np.full(DEVICES, np.nan))
+    monkeypatch.setattr(sampler, "_loss", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    with pytest.raises(FloatingPointError):
+        sampler.sample(normal)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
+def test_the_effective_number_of_an_autoregressive_chain(keep):
+    draw = np.random.default_rng(2)
+    x = np.zeros((40_000, 2))
+    for k in range(1, len(x)):
+        x[k] = keep * x[k - 1] + draw.standard_normal(2)
+    expected = len(x) * (1 - keep) / (1 + keep)
+    assert sampler.effective_number(x) == pytest.approx(np.full(2, expected), rel=0.15)
+
+
+@pytest.mark.parametrize("log_normal", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_the_odds_of_the_laws_of_a_step_find_the_right_one_in_any_unit(log_normal, scale):
+    draw = np.random.default_rng(3)
+    gains = np.exp(0.5 * draw.standard_normal(300)) if log_normal else 1 + 0.28 * draw.standard_normal(300)
+    gains = scale * gains[gains > 0.05]
+    own = np.zeros((1, len(gains), 4))
+    own[0, :, 0], own[0, :, 2], own[0, :, 3] = gains, 1.0, -1.0
+    beta = np.array([[gains.mean(), 0.0, 1.0, -1.0, 0.0, -3.0, -4.0]])
+    draws = sampler.Draws(beta, np.ones((1, 4)), own, 1.0, (1.0, 1.0))
+    raw = {"step": beta[:, 0], "tilt": beta[:, 1], "s_step": np.log([gains.std()])}
+    other, odds = _other(LAW, raw, draws, np.random.default_rng(0))
+    assert (odds[0] > 3) == log_normal and (odds[0] < -3) == (not log_normal)
+    assert other["step"][0] == pytest.approx(np.log(gains).mean(), abs=0.15) and "less" in other
+
+
+def test_far_from_the_bounds_the_filter_is_exact_and_displaces_nothing(normal):
+    far = replace(normal, x=normal.x.copy())
+    beta = normal.mixed.beta.copy()
+    beta[2:4] = 30.0, -30.0
+    moved = displacement(far, beta, np.array([0.008, 0.002, 0.1, 0.1]))
+    assert (np.abs(moved) < np.sqrt(np.diag(normal.mixed.covariance))).all() and isinstance(normal.mixed, Mixed)
