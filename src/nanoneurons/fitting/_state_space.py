@@ -38,7 +38,7 @@ CONSTANTS = (
     "up", "up_p", "up_q", "up_e", "down", "down_p", "down_q", "down_e",
     "low", "high", "sigma", "additive", "floor", "slope", "write2", "read2",
 )  # fmt: skip
-_MANY = 200  # devices from which on they are shared among threads
+_MANY = 40_000  # events from which on the devices are shared among threads
 START = 2  # `first` of a run that does not start with a fresh device; 1 where it does, 0 within a run
 
 _compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, inline="never")
@@ -111,9 +111,9 @@ def likelihoods(kind, laws, steps, start, first, pulses, y, count, jump, informe
     """
     devices = len(laws)
     data = (first, pulses, y, count, jump, informed)
-    if devices < _MANY:
+    if len(y) < _MANY or devices < 2:
         return _likelihoods(kind, laws, steps, start, *data)
-    parts = np.linspace(0, devices, min(_threads(), devices // (_MANY // 2)) + 1).round().astype(int)
+    parts = np.linspace(0, devices, min(_threads(), devices) + 1).round().astype(int)
     with ThreadPoolExecutor(len(parts) - 1) as pool:
         jobs = [pool.submit(_likelihoods, kind, laws[i:j], steps, start[i : j + 1], *data) for i, j in pairwise(parts)]
         return tuple(np.concatenate(found) for found in zip(*(job.result() for job in jobs), strict=True))
