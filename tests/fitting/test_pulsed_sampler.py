@@ -124,5 +124,6 @@ def test_far_from_the_bounds_the_filter_is_exact_and_displaces_nothing(normal):
     far = replace(normal, x=normal.x.copy())
     beta = normal.mixed.beta.copy()
     beta[2:4] = 30.0, -30.0
-    moved = displacement(far, beta, np.array([0.008, 0.002, 0.1, 0.1]))
+    moved, doubt = displacement(far, beta, np.array([0.008, 0.002, 0.1, 0.1]))
+    assert (np.diag(doubt) <= 0.1 * np.diag(normal.mixed.covariance)).all()
     assert (np.abs(moved) < np.sqrt(np.diag(normal.mixed.covariance))).all() and isinstance(normal.mixed, Mixed)

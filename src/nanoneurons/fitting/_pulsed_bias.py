@@ -27,8 +27,11 @@ _DEVICES = 600  # simulated, about
 _CAP = 3.0  # largest displacement that is taken back, in standard errors
 
 
-def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Displacement of means and shared constants ``(n,)`` at the estimates `beta` and `spread` (own constants)."""
+def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Displacement of shared constants ``(n,)`` at the estimates `beta` and `spread` (own constants), and its error.
+
+    The error, a covariance ``(n, n)``, is what the finite number of simulated devices leaves open.
+    """
     law, number, own = point.law, len(point.x), len(point.law.own)
     draw = np.random.default_rng(seed)
     copies = max(1, round(_DEVICES / number))
@@ -45,12 +48,12 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
     lean = score.copy()
     lean[:, :own] = np.linalg.solve(typical[:own, :own] + np.diag(precision), score[:, :own].T).T * precision
     lean[:, own:] -= score[:, :own] @ toward
-    mean, error = lean.mean(0), lean.std(0) / np.sqrt(len(lean))
-    mean = mean * np.maximum(1 - (error / np.maximum(np.abs(mean), 1e-300)) ** 2, 0.0)  # what is seen above its noise
-    moved = number * point.mixed.covariance @ np.where(law.free, mean, 0.0)
-    moved[:own] = 0.0  # far less than the spread over devices leaves open
+    mean, covariance = lean.mean(0), np.cov(lean.T) / len(lean)
+    seen = np.maximum(1 - np.diag(covariance) / np.maximum(mean**2, 1e-300), 0.0)  # what stands out of the noise
+    share = point.mixed.covariance * (number * seen * law.free)
+    share[:own] = 0.0  # means of own constants: far less than the spread over devices leaves open
     reach = _CAP * np.sqrt(np.diag(point.mixed.covariance))
-    return np.clip(moved, -reach, reach)
+    return np.clip(share @ mean, -reach, reach), share @ covariance @ share.T
 
 
 def _drawn(law: Law, beta: np.ndarray, spread: np.ndarray, devices: int, draw: np.random.Generator) -> np.ndarray:

@@ -29,7 +29,7 @@ __all__ = ["Draws", "effective_number", "sample"]
 _REACHES = (0.0, 0.0, 0.0, 0.8)  # share of a residual that a proposal keeps; one of them at random
 _LEAST = -9.0  # of log(s / unit)
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
-_CHUNK, _MOST, _ENOUGH = 100, 700, 30  # draws between checks, at most, and independent ones that are enough
+_CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ class _Chain:
             covariance = np.linalg.inv(information[at])
             self.noise_root[at] = 2.38 / np.sqrt(noise.sum()) * np.linalg.cholesky(covariance)
         self.noisy = bool(noise.any())
+        forms = self.own + np.flatnonzero(~noise)
+        self.forms = np.flatnonzero(np.isin(self.free, forms))
         self.centre, self.shape = np.zeros(len(self.free)), np.eye(len(self.free))  # of the residuals of beta
 
     def adapt(self, z: np.ndarray) -> None:
@@ -222,6 +224,8 @@ class _Chain:
             return
         normal = _normal(self.q, self.q.spreads(log_s), self.free)
         new = keep * z + np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
+        if len(self.forms) and self.draw.random() < 0.5:
+            new = self._along_forms(z, new)
         beta = normal.beta.copy()
         beta[self.free] += normal.root @ (self.centre + self.shape @ new)
         half = self._halves(self.q.spreads(log_s), beta)
@@ -254,6 +258,12 @@ class _Chain:
         if self.noisy:
             self.noises_move()
         self.laws_move()
+
+    def _along_forms(self, z: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """A proposal in which the shape's constants move, and the rest as they draw it along."""
+        ways = (self.normal.root @ self.shape)[self.forms].T
+        basis, _ = np.linalg.qr(ways)
+        return z + basis @ (basis.T @ (new - z))
 
     def laws_move(self) -> None:
         """Means and spreads given all own constants."""

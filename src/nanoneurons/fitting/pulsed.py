@@ -27,7 +27,7 @@ from nanoneurons.fitting._pulsed_law import KINDS
 from nanoneurons.fitting._pulsed_point import Point, gain_over_plain
 from nanoneurons.fitting._pulsed_readings import events_of, wild_re_reads
 from nanoneurons.fitting._pulsed_result import finish
-from nanoneurons.fitting._pulsed_sampler import sample
+from nanoneurons.fitting._pulsed_sampler import Draws, sample
 from nanoneurons.fitting._pulsed_task import LIMIT, Task, prepared
 from nanoneurons.measurements import Measurements, Pulses
 
@@ -151,6 +151,13 @@ def _drawn(task: Task, point: Point, rival: Point | None, tell: Progress) -> lis
             task.notes.append(
                 f"The draws behind the intervals hang together: they are worth {draws.effective:.0f} independent ones."
             )
-        moved = displacement(p, draws.beta.mean(0), np.exp(np.log(draws.spread).mean(0)))
-        chains.append(Chain(p, replace(draws, beta=draws.beta - moved), float(weight)))
+        draws = _put_right(p, draws)
+        chains.append(Chain(p, draws, float(weight)))
     return chains
+
+
+def _put_right(point: Point, draws: Draws) -> Draws:
+    """Draws without what the filter's collapse displaces, and as much wider as that is not known."""
+    moved, doubt = displacement(point, draws.beta.mean(0), np.exp(np.log(draws.spread).mean(0)))
+    noise = np.random.default_rng(0).multivariate_normal(np.zeros(len(moved)), doubt, len(draws.beta), method="eigh")
+    return replace(draws, beta=draws.beta - moved + noise)
