@@ -115,8 +115,6 @@ def finish(
     )
     known = predictions.Known(law, (point.centre, point.scale), _all(point.x, task, data), found.beta,
                               found.spread)  # fmt: skip
-    if dead.any():
-        notes.append(f"{int(dead.sum())} devices are moved by no pulse; they make the share of stuck devices.")
     return Fit(
         name="pulsed", variant=task.shape, device=device, estimates=tuple(estimates), correlation=correlation,
         fixed=fixed, kept={k: v for k, v in kept.items() if k not in fixed and k not in [e.name for e in estimates]},
