@@ -217,14 +217,15 @@ class _Chain:
         u = np.linalg.solve(self.half, (self.b - self.mean(old, self.beta))[:, :, None])[:, :, 0]
         log_s = self.log_s.copy()
         faint = np.exp(2 * log_s) < 4 * self.error2  # the others move well enough given the own constants
-        if self.draw.random() < 0.5:
+        forms = len(self.forms) > 0 and self.draw.random() < 0.5
+        if not forms and self.draw.random() < 0.5:  # the ways of the forms hang on the spreads, which stay then
             log_s += 1.5 / np.sqrt(max(faint.sum(), 1)) * self.stride * faint * self.draw.standard_normal(len(log_s))
         if (log_s < _LEAST).any() or (log_s > 5).any():
             self.counts[1] += 0, 1
             return
         normal = _normal(self.q, self.q.spreads(log_s), self.free)
         new = keep * z + np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
-        if len(self.forms) and self.draw.random() < 0.5:
+        if forms:
             new = self._along_forms(z, new)
         beta = normal.beta.copy()
         beta[self.free] += normal.root @ (self.centre + self.shape @ new)

@@ -139,7 +139,10 @@ def _drawn(task: Task, point: Point, rival: Point | None, tell: Progress) -> lis
     odds = np.exp([p.marginal - point.marginal for p in both])
     chains = []
     for k, (p, weight) in enumerate(zip(both, odds / odds.sum(), strict=True)):
-        share = lambda x, k=k: tell(0.5 + 0.5 * (k + x) / len(both), f"pulsed, {task.shape}: intervals")  # noqa: E731
+
+        def share(x: float, k: int = k) -> None:
+            tell(0.5 + 0.5 * (k + x) / len(both), f"pulsed, {task.shape}: intervals")
+
         try:
             draws = sample(p, progress=share)
         except (FloatingPointError, np.linalg.LinAlgError):
