@@ -7,9 +7,7 @@ verified scatters by the window of the verification too; the data cannot tell th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,10 @@ import numpy as np
 from nanoneurons.core.errors import DataError
 from nanoneurons.devices import MemoryDevice
 from nanoneurons.fitting._fitter import Estimate, Fact, Fit, Prediction
+from nanoneurons.fitting._graded_range import Range, Row, middle, range_of, scaled, to_conductance
+from nanoneurons.fitting._level_laws import best_law
 from nanoneurons.fitting._levels import (
     LevelModel,
-    best_law,
     clean,
     count_words,
     estimate_of,
@@ -38,32 +37,6 @@ __all__ = ["GRADED", "fit_graded", "kept_rest", "predict_graded", "refusal_grade
 
 GRADED = ("levels", "retention", "noise")
 """Kinds of measurement that this module takes."""
-
-_Row = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class _Range:
-    """How readings become weights of a device: ``reading = offset + factor * weight``.
-
-    Attributes:
-        factor: reading per weight.
-        error: relative error of `factor`.
-        offset: reading at weight 0.
-        values: parameters that follow, by name.
-        rows: of these, the ones with an interval.
-        fixed, kept: reasons.
-        cross: correlation of the errors of the two rows.
-    """
-
-    factor: float
-    error: float
-    offset: float
-    values: Mapping[str, float]
-    rows: tuple[tuple[str, _Row], ...]
-    fixed: Mapping[str, str]
-    kept: Mapping[str, str]
-    cross: float = 0.0
 
 
 def refusal_graded(data: Measurements) -> str | None:
@@ -131,12 +104,12 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
     shared = components(runs, read=None if again else 0.0, shared=True)
     order = np.argsort(shared.mean[:, 0])
     low, high = (tuple(float(v) for v in shared.mean[k]) for k in (order[0], order[-1]))
-    scale = _range_of(base, low, high, data.unit)  # type: ignore[arg-type]
+    scale = range_of(base, low, high, data.unit)  # type: ignore[arg-type]
 
     estimates = [estimate_of(key, row, "log" if row[1] > 0 else "linear") for key, row in scale.rows]
     fixed, kept, facts = dict(scale.fixed), dict(scale.kept), []
     if again:
-        estimates.append(_scaled("read_noise", tuple(shared.read), scale))
+        estimates.append(scaled("read_noise", tuple(shared.read), scale))
     else:
         kept["read_noise"] = "no state was read twice; reads scatter within the scatter of the levels"
     values = dict(scale.values)
@@ -171,7 +144,7 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
         name, "", device, tuple(estimates), correlation, fixed,
         {**kept, **kept_rest(base, "levels", dict.fromkeys(told))}, tuple(notes), shared.log_likelihood,
         effects=_own_parts(model, runs), dead=dead, outliers=cleaned.outliers,
-        facts=tuple(facts), scale=_to_conductance(scale, device, data.unit), private=model,
+        facts=tuple(facts), scale=to_conductance(scale, device, data.unit), private=model,
     )  # fmt: skip
 
 
@@ -199,93 +172,8 @@ def _own_parts(model: LevelModel, runs: Runs) -> dict[str, np.ndarray]:
     return found
 
 
-def _range_of(base: Any, low: _Row, high: _Row, unit: str) -> _Range:
-    """Range of the device from the means of the lowest and the highest level, with their intervals."""
-    span = high[0] - low[0]
-    if span <= 0:
-        raise DataError("levels: the lowest and the highest level have the same mean; there is no range")
-    half_low, half_high = low[2] - low[0], high[2] - high[0]
-    wide = math.hypot(half_low, half_high)
-    error = wide / 1.96 / span
-    bottom, top = _bounds(base)
-    factor = span / (top - bottom)
-    word = "the lowest and the highest level are taken as the bounds of the device"
-    if unit == "1":
-        if hasattr(base, "w_min") and low[0] < 0 < high[0]:
-            return _Range(
-                1.0,
-                0.0,
-                0.0,
-                {},
-                (("w_min", low), ("w_max", high)),
-                {},
-                _unscaled("readings without a unit are weights"),
-            )
-        return _Range(
-            factor,
-            error,
-            low[0] - bottom * factor,
-            {},
-            (),
-            {},
-            _unscaled(f"{word}; readings without a unit tell no conductance"),
-        )
-    if hasattr(base, "unit_conductance"):
-        zero = low[0] - bottom * factor
-        lean = -bottom / (top - bottom)
-        half = math.hypot(half_low * (1 - lean), half_high * lean)
-        rows = (
-            ("zero_conductance", (zero, zero - half, zero + half)),
-            ("unit_conductance", (factor, factor - wide / (top - bottom), factor + wide / (top - bottom))),
-        )
-        fixed = {"w_min": word, "w_max": word} if hasattr(base, "w_min") else {}
-        cross = (lean * half_high**2 - (1 - lean) * half_low**2) / (half * wide) if half else 0.0
-        return _Range(factor, error, zero, {}, rows, fixed, {}, cross)
-    if low[1] <= 0:
-        raise DataError("levels: the lowest level is not clearly above zero; there is no ratio of conductances")
-    wide = math.hypot(half_low / low[0], half_high / high[0])
-    ratio = high[0] / low[0]
-    rows = (("conductance_high", high), ("on_off_ratio", (ratio, ratio * math.exp(-wide), ratio * math.exp(wide))))
-    return _Range(factor, error, low[0], {}, rows, {}, {}, half_high / high[0] / wide if wide else 0.0)
-
-
-def _to_conductance(scale: _Range, device: Any, unit: str) -> tuple[float, float] | None:
-    """Offset and slope of readings without unit over the conductance of the fitted device."""
-    if unit == "S":
-        return None
-    low, high = device.conductance_range()
-    bottom, top = _bounds(device)
-    slope = scale.factor * (top - bottom) / (high - low)
-    return scale.offset + scale.factor * bottom - slope * low, slope
-
-
-def _bounds(base: Any) -> tuple[float, float]:
-    """Weights at the ends of the device's range."""
-    if not hasattr(base, "unit_conductance"):
-        return 0.0, 1.0
-    low, high = base.conductance_range()
-    return (low - base.zero_conductance) / base.unit_conductance, (high - base.zero_conductance) / base.unit_conductance
-
-
-def _unscaled(word: str) -> dict[str, str]:
-    names = ("zero_conductance", "unit_conductance", "conductance_high", "on_off_ratio")
-    return {name: f"{word}; the default is kept" for name in names}
-
-
-def _scaled(name: str, row: tuple[float, ...], scale: _Range, per: float = 1.0) -> Estimate:
-    """Estimate of a standard deviation in weights, the error of the range included."""
-    value, low, high = (v / scale.factor / per for v in row)
-    if low > 0 and scale.error:
-        down, up = (
-            math.hypot(math.log(value / low), 1.96 * scale.error),
-            math.hypot(math.log(high / value), 1.96 * scale.error),
-        )
-        low, high = value * math.exp(-down), value * math.exp(up)
-    return estimate_of(name, (value, low, high))
-
-
 def _write_noise(
-    base: Any, runs: Runs, parts: Components, scale: _Range, estimates: list[Estimate], values: dict[str, float],
+    base: Any, runs: Runs, parts: Components, scale: Range, estimates: list[Estimate], values: dict[str, float],
     fixed: dict[str, str], kept: dict[str, str],
 ) -> None:  # fmt: skip
     if not hasattr(base, "write_noise"):
@@ -294,7 +182,7 @@ def _write_noise(
     if not np.isfinite(parts.cycle[0, 1]):
         kept["write_noise"] = "every level was programmed once; the default is kept"
     elif devices == 1 or any(name.startswith("device") for name in parts.names):
-        estimates.append(_scaled("write_noise", tuple(parts.cycle[0]), scale, base.pulse_step))
+        estimates.append(scaled("write_noise", tuple(parts.cycle[0]), scale, base.pulse_step))
     else:
         values["write_noise"] = float(parts.cycle[0, 0]) / scale.factor / base.pulse_step
         fixed["write_noise"] = "one programming per device: the scatter between devices counts as write noise too"
@@ -358,11 +246,11 @@ def _level_facts(parts: Components, runs: Runs, levels: tuple[int, ...], data: L
             facts.append(Fact(f"device spread of level {k + 1}", *_plain(separate.device[k]), data.unit, doc))
 
 
-def _exact(value: float) -> _Row:
+def _exact(value: float) -> Row:
     return value, value, value
 
 
-def _plain(row: np.ndarray) -> _Row:
+def _plain(row: np.ndarray) -> Row:
     return float(row[0]), float(row[1]), float(row[2])
 
 
@@ -371,7 +259,7 @@ def _plain(row: np.ndarray) -> _Row:
 
 def _of_noise(name: str, data: NoiseSeries, base: MemoryDevice) -> Fit:
     found = analyse(data.reading, data.time if data.timed else None, data.unit)
-    scale = _middle(base, float(np.nanmean(data.reading)), data.unit)
+    scale = middle(base, float(np.nanmean(data.reading)), data.unit)
     level = np.zeros(len(data.device), int)
     return _read_fit(name, data, base, found.read, scale, level, found.facts, found.notes)
 
@@ -380,9 +268,9 @@ def _of_retention(name: str, data: Retention, base: MemoryDevice) -> Fit:
     found = drift(data, log=False)
     means = sorted(found.level.values())
     if len(means) > 1 and means[-1] > means[0]:
-        rows = _range_of(base, _exact(means[0]), _exact(means[-1]), data.unit)
+        rows = range_of(base, _exact(means[0]), _exact(means[-1]), data.unit)
         word = "the lowest and the highest level that were kept are taken as the bounds"
-        scale = _Range(
+        scale = Range(
             rows.factor,
             0.0,
             rows.offset,
@@ -392,34 +280,15 @@ def _of_retention(name: str, data: Retention, base: MemoryDevice) -> Fit:
             rows.kept,
         )
     else:
-        scale = _middle(base, float(np.nanmean(data.reading)), data.unit)
+        scale = middle(base, float(np.nanmean(data.reading)), data.unit)
     return _read_fit(name, data, base, found.read, scale, data.level, found.facts, found.notes)
 
 
-def _middle(base: Any, mean: float, unit: str) -> _Range:
-    """Scale of readings of one state: that of the device if it fits, else one with the reading in mid-range."""
-    low, high = base.conductance_range()
-    bottom, top = _bounds(base)
-    if unit == "S" and 0.5 * low <= mean <= 2 * high:
-        return _Range((high - low) / (top - bottom), 0.0, 0.0, {}, (), {}, {})
-    if unit == "1" and abs(mean) <= 2 * max(abs(bottom), abs(top)):
-        return _Range(1.0, 0.0, 0.0, {}, (), {}, {})
-    ratio = abs(mean) / (0.5 * (low + high))
-    if ratio == 0:
-        raise DataError("noise: the mean reading is zero; there is no scale for the noise")
-    factor = ratio * (high - low) / (top - bottom)
-    word = "one state tells no range; it is scaled so that the mean reading lies in the middle"
-    if unit == "1":
-        return _Range(factor, 0.0, ratio * low - factor * bottom, {}, (), {}, _unscaled(word))
-    names = ("zero_conductance", "unit_conductance") if hasattr(base, "unit_conductance") else ("conductance_high",)
-    return _Range(factor, 0.0, 0.0, {n: getattr(base, n) * ratio for n in names}, (), dict.fromkeys(names, word), {})
-
-
 def _read_fit(
-    name: str, data: NoiseSeries | Retention, base: MemoryDevice, read: _Row, scale: _Range, level: np.ndarray,
+    name: str, data: NoiseSeries | Retention, base: MemoryDevice, read: Row, scale: Range, level: np.ndarray,
     facts: tuple[Fact, ...], notes: tuple[str, ...],
 ) -> Fit:  # fmt: skip
-    estimate = within(base, _scaled("read_noise", read, scale))
+    estimate = within(base, scaled("read_noise", read, scale))
     walk, likelihood = walk_of(data.reading, data.device, level)
     kept = {key: reason for key, reason in scale.kept.items() if hasattr(base, key)}
     told = {"read_noise": None, **scale.fixed, **kept}
@@ -429,5 +298,5 @@ def _read_fit(
         name, "", device, (estimate,), np.eye(1), fixed,
         {**kept, **kept_rest(base, data.kind, told)},
         (*notes, f"the next reading is predicted by a random walk; its errors: {walk.law.words}"), likelihood,
-        facts=facts, scale=_to_conductance(scale, device, data.unit), private=walk,
+        facts=facts, scale=to_conductance(scale, device, data.unit), private=walk,
     )  # fmt: skip

@@ -22,10 +22,9 @@ from nanoneurons.core.errors import DataError
 from nanoneurons.devices import MemoryDevice
 from nanoneurons.fitting._fitter import Estimate, Fact, Fit, Fitter, Prediction, Progress
 from nanoneurons.fitting._graded import kept_rest
+from nanoneurons.fitting._level_laws import Law, best_law
 from nanoneurons.fitting._levels import (
-    Law,
     LevelModel,
-    best_law,
     clean,
     count_words,
     estimate_of,
