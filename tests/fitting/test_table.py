@@ -1,5 +1,7 @@
 """The table device is found again from its own readings, and tables of step distributions become devices."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -99,7 +101,12 @@ def test_dead_devices_are_counted_and_left_out(many):
     share = fit.estimate("stuck_share")
     assert share.value == fit.dead.mean()
     assert np.isnan(fit.effects["mean step up"][fit.dead]).all()
-    assert any("do not move" in note for note in fit.notes)
+
+
+def test_facts_name_the_conductance_with_a_prefix(many):
+    facts = many[2].facts
+    assert len(facts) > 10
+    assert all(re.fullmatch(r"mean step (up|down) at [\d.]+ [mµn]S", fact.name) for fact in facts)
 
 
 def test_without_repeated_readings_read_noise_comes_from_neighbouring_steps():

@@ -11,11 +11,12 @@ from typing import Any
 
 from .errors import ParameterError
 
-__all__ = ["quantity"]
+__all__ = ["quantity", "si"]
 
 _NUMBER_THEN_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 # A prefix that makes a readable example in the usual range of each unit of this field.
 _PREFIX = {"S": "u", "ohm": "k", "s": "n", "V": "m", "A": "u", "J": "p", "W": "u", "T": "m", "Hz": "M", "m": "n"}
+_PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
 
 @functools.cache
@@ -70,6 +71,17 @@ def quantity(value: Any, unit: str, name: str = "") -> float:
     if not math.isfinite(converted):
         raise ParameterError(f"{_label(name)}{value!r} is too large; {_remedy(unit)}")
     return converted
+
+
+def si(value: float, unit: str) -> str:
+    """A value with a prefix: ``si(2.5e-8, "J") == "25 nJ"``."""
+    if value == 0 or value != value:
+        return f"{value:g} {unit}"
+    power = max(-18, min(12, 3 * math.floor(math.log10(abs(value)) / 3 + 1e-9)))
+    scaled = float(f"{value / 10.0**power:.3g}")
+    if abs(scaled) >= 1000 and power < 12:
+        scaled, power = scaled / 1000, power + 3
+    return f"{scaled:g} {_PREFIXES[power]}{unit}"
 
 
 def _label(name: str) -> str:

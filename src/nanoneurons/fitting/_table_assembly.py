@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from nanoneurons.core.units import si
 from nanoneurons.devices.table import Table
 from nanoneurons.measurements import Pulses
 
@@ -208,13 +209,14 @@ class Assembled:
                 continue
             error = 1.96 * self._error(p)
             value = self.found.curves.mean[d, k] * (1 if d == 0 else -1)
-            name = f"mean step {'down' if d else 'up'} at {levels[k] * self.unit:.3g} {self._word()}"
+            name = f"mean step {'down' if d else 'up'} at {self._level(levels[k])}"
             doc = "relative to the mean step in the middle of the range; from the smoothed conductances"
             found.append(Fact(name, float(value), float(value - error), float(value + error), "1", doc))
         return tuple(found)
 
-    def _word(self) -> str:
-        return "S" if self.data.unit == "S" else "weight"
+    def _level(self, level: float) -> str:
+        value = float(level * self.unit)
+        return si(value, "S") if self.data.unit == "S" else f"weight {value:.3g}"
 
     def _reasons(self, told: dict[str, Estimate]) -> tuple[dict[str, str], dict[str, str]]:
         fixed: dict[str, str] = {}
@@ -246,11 +248,6 @@ class Assembled:
         notes = [
             f"Mean steps at {self.found.curves.mean.shape[1]} conductances, from readings smoothed with the fitted law."
         ]
-        if self.dead.any():
-            notes.append(
-                f"{int(self.dead.sum())} of {int(self.measured.sum())} devices do not move (their readings spread like "
-                "noise): stuck, and left out of everything else."
-            )
         curves, smooth = self.found.curves, self.found.last.smooth
         seen, near = smooth[np.isfinite(smooth)], 0.02 * (curves.high - curves.low)
         bound = float(np.mean((seen < curves.low + near) | (seen > curves.high - near)))

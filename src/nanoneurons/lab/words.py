@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
+
+from nanoneurons.core.units import si
 
 __all__ = [
     "headline",
@@ -19,20 +20,8 @@ __all__ = [
     "warned",
 ]
 
-_PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXED = {"S", "ohm", "s", "V", "A", "J", "W", "T", "Hz", "m", "F"}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def si(value: float, unit: str) -> str:
-    """A value with a prefix: ``si(2.5e-8, "J") == "25 nJ"``."""
-    if value == 0 or value != value:
-        return f"{value:g} {unit}"
-    power = max(-18, min(12, 3 * math.floor(math.log10(abs(value)) / 3 + 1e-9)))
-    scaled = float(f"{value / 10.0**power:.3g}")
-    if abs(scaled) >= 1000 and power < 12:
-        scaled, power = scaled / 1000, power + 3
-    return f"{scaled:g} {_PREFIXES[power]}{unit}"
 
 
 def plain(value: float) -> str:
