@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import signal, stats
 
 from nanoneurons.fitting import _pulsed_sampler as sampler
 from nanoneurons.fitting._mixed import Mixed, Quadratics
 from nanoneurons.fitting._pulsed_bias import displacement
-from nanoneurons.fitting._pulsed_drawn import _other
+from nanoneurons.fitting._pulsed_drawn import _other, widened
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point
 from nanoneurons.fitting._pulsed_readings import events_of
@@ -102,6 +103,23 @@ def test_the_effective_number_of_an_autoregressive_chain(keep):
         x[k] = keep * x[k - 1] + draw.standard_normal(2)
     expected = len(x) * (1 - keep) / (1 + keep)
     assert sampler.effective_number(x) == pytest.approx(np.full(2, expected), rel=0.15)
+
+
+@pytest.mark.parametrize(("keep", "number"), [(0.0, 200), (0.5, 200), (0.75, 300), (0.9, 400), (0.95, 1000)])
+def test_intervals_of_few_draws_hold_what_they_should(keep, number):
+    chains = 1500
+    noise = np.random.default_rng(5).standard_normal((number, chains)) * np.sqrt(1 - keep**2)
+    noise[0] /= np.sqrt(1 - keep**2)
+    x = signal.lfilter([1.0], [1.0, -keep], noise, axis=0)
+    independent = sampler.effective_number(x)
+    inside, plain = [], []
+    for k in range(chains):
+        low, high = np.quantile(widened(x[:, k], independent[k]), [0.025, 0.975])
+        inside.append(stats.norm.cdf(high) - stats.norm.cdf(low))
+        low, high = np.quantile(x[:, k], [0.025, 0.975])
+        plain.append(stats.norm.cdf(high) - stats.norm.cdf(low))
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.007)
+    assert abs(np.mean(inside) - 0.95) < abs(np.mean(plain) - 0.95)
 
 
 @pytest.mark.parametrize("log_normal", [False, True])
