@@ -24,6 +24,7 @@ from nanoneurons.fitting._state_space import START
 __all__ = ["displacement"]
 
 _DEVICES = 600  # simulated, about
+_ROUNDS = 4  # towards a simulated device's likeliest own constants, from the true ones
 _CAP = 3.0  # largest displacement that is taken back, in standard errors
 
 
@@ -38,22 +39,70 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
     events = point.events.of_devices(np.tile(np.arange(number), copies))
     x = _drawn(law, beta, spread, copies * number, draw)
     events = _simulated(law, events, x, draw)
-    _, score, information = evaluate(law, events, x, np.zeros(len(events.y)))
-    good = np.isfinite(score).all(1) & np.isfinite(information).all((1, 2))
-    if not good.all():
-        score, information = score[good], information[good]
-    precision = np.where(spread > 1e-9, np.maximum(spread, 1e-9), 1e-9) ** -2.0
-    typical = information.mean(0)  # each device's own would not be independent of its score
-    toward = np.linalg.solve(typical[:own, :own] + np.diag(precision), typical[:own, own:])
-    lean = score.copy()
-    lean[:, :own] = np.linalg.solve(typical[:own, :own] + np.diag(precision), score[:, :own].T).T * precision
-    lean[:, own:] -= score[:, :own] @ toward
+    if law.shape == "power":
+        lean = _integrated(law, events, x, beta, spread, 0.5 * np.sqrt(np.diag(point.mixed.covariance)))
+    else:
+        lean = _linear(law, events, x, spread)
+    lean = lean[np.isfinite(lean).all(1)]
     mean, covariance = lean.mean(0), np.cov(lean.T) / len(lean)
     seen = np.maximum(1 - np.diag(covariance) / np.maximum(mean**2, 1e-300), 0.0)  # what stands out of the noise
     share = point.mixed.covariance * (number * seen * law.free)
     share[:own] = 0.0  # means of own constants: far less than the spread over devices leaves open
     reach = _CAP * np.sqrt(np.diag(point.mixed.covariance))
     return np.clip(share @ mean, -reach, reach), share @ covariance @ share.T
+
+
+def _precision(spread: np.ndarray) -> np.ndarray:
+    return np.maximum(spread, 1e-9) ** -2.0
+
+
+def _linear(law: Law, events: Events, x: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Score of each device's likelihood integrated over its own constants, to first order in them, ``(devices, n)``."""
+    own, precision = len(law.own), _precision(spread)
+    _, score, information = evaluate(law, events, x, np.zeros(len(events.y)))
+    good = np.isfinite(score).all(1) & np.isfinite(information).all((1, 2))
+    typical = information[good].mean(0)  # each device's own would not be independent of its score
+    core = typical[:own, :own] + np.diag(precision)
+    lean = score.copy()
+    lean[:, :own] = np.linalg.solve(core, score[:, :own].T).T * precision
+    lean[:, own:] -= score[:, :own] @ np.linalg.solve(core, typical[:own, own:])
+    return lean[good]
+
+
+def _integrated(
+    law: Law, events: Events, x: np.ndarray, beta: np.ndarray, spread: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """The same at each device's likeliest own constants, with what their errors add (Laplace).
+
+    Less what the devices' own draws contribute, whose mean is 0.
+
+    Args:
+        reach: change of each coordinate over which the errors' change is measured, ``(n,)``.
+    """
+    own, prior = len(law.own), np.diag(_precision(spread))
+    jump, columns = np.zeros(len(events.y)), np.arange(len(law.own))
+    at = x.copy()
+    for _ in range(_ROUNDS):
+        _, score, information = evaluate(law, events, at, jump, columns)
+        pull = score - (at[:, :own] - beta[:own]) @ prior
+        step = np.linalg.solve(information + prior, pull[:, :, None])[:, :, 0]
+        at[:, :own] += np.clip(step, -2 * spread, 2 * spread)
+        at = law.bounded(at)
+    _, score, information = evaluate(law, events, at, jump)
+    core = information[:, :own, :own] + prior
+    size = np.linalg.slogdet(core)[1]
+    lean = score.copy()
+    lean[:, :own] = (at[:, :own] - beta[:own]) @ prior
+    drift = -np.linalg.solve(core, information[:, :own, own:])
+    for k in range(own, len(law.names)):
+        there = at.copy()
+        there[:, k] += reach[k]
+        there[:, :own] += reach[k] * drift[:, :, k - own]
+        moved = evaluate(law, events, law.bounded(there), jump, columns)[2]
+        lean[:, k] -= 0.5 * (np.linalg.slogdet(moved + prior)[1] - size) / reach[k]
+    typical = np.nanmean(information, axis=0)
+    toward = np.linalg.solve(typical[:own, :own] + prior, typical[:own])
+    return lean - (x[:, :own] - beta[:own]) @ prior @ toward
 
 
 def _drawn(law: Law, beta: np.ndarray, spread: np.ndarray, devices: int, draw: np.random.Generator) -> np.ndarray:
