@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+from nanoneurons.fitting import _pulsed_bias as bias
 from nanoneurons.fitting import _pulsed_sampler as sampler
 from nanoneurons.fitting._mixed import Mixed, Quadratics
 from nanoneurons.fitting._pulsed_bias import displacement
@@ -145,3 +146,20 @@ def test_far_from_the_bounds_the_filter_is_exact_and_displaces_nothing(normal):
     moved, doubt = displacement(far, beta, np.array([0.008, 0.002, 0.1, 0.1]))
     assert (np.diag(doubt) <= 0.1 * np.diag(normal.mixed.covariance)).all()
     assert (np.abs(moved) < np.sqrt(np.diag(normal.mixed.covariance))).all() and isinstance(normal.mixed, Mixed)
+
+
+def test_where_the_filter_is_exact_the_integrated_likelihood_has_no_mean_score(normal):
+    beta, spread = normal.mixed.beta.copy(), np.array([0.008, 0.002, 0.1, 0.1])
+    beta[2:4] = 30.0, -30.0
+    draw = np.random.default_rng(1)
+    events = normal.events.of_devices(np.tile(np.arange(DEVICES), 200))
+    x = bias._drawn(LAW, beta, spread, 200 * DEVICES, draw)
+    events = bias._simulated(LAW, events, x, draw)
+    reach = 0.5 * np.sqrt(np.diag(normal.mixed.covariance))
+    exact = bias._integrated(LAW, events, x, beta, spread, reach)
+    first = bias._linear(LAW, events, x, spread)
+    noises = [LAW.names.index(n) for n in ("cycle", "write", "read")]
+    for k in [0, 1, *noises]:
+        assert abs(exact[:, k].mean()) < 4 * exact[:, k].std() / np.sqrt(len(exact))
+    apart = np.abs(exact - first)[:, noises].mean(0)
+    assert (apart < 0.3 * first[:, noises].std(0)).all()  # the same devices, the same surprises
