@@ -10,7 +10,7 @@ import numpy as np
 from nanoneurons.fitting._pulsed_forms import first
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point, corrected, lean_of
-from nanoneurons.fitting._pulsed_search import climbed, restarted, scanned
+from nanoneurons.fitting._pulsed_search import LOST, climbed, restarted, scanned
 from nanoneurons.fitting._pulsed_start import starting_point
 from nanoneurons.fitting._pulsed_task import BOUND, FEWEST, LIMIT, Task, again, law_of, run
 from nanoneurons.fitting._state_space import standardised
@@ -96,7 +96,7 @@ def _elsewhere(task: Task, point: Point) -> Point:
         alone = starting_point(point.law, events)
         mixture = alone.copy()
         mixture[:, : 1 + point.law.both] = mean[:, : 1 + point.law.both]
-        any_gain = False
+        any_gain, before = False, point
         starts = [scanned(point), alone, mixture, mean, *_displaced(point)]
         for start in starts:
             x, gained = restarted(point, start)
@@ -105,6 +105,8 @@ def _elsewhere(task: Task, point: Point) -> Point:
         if not any_gain:
             break
         point = again(task, point)
+        if not point.marginal > before.marginal - LOST:  # what single devices gain is not worth that
+            return before
     return point
 
 

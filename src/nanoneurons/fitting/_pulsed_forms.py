@@ -17,6 +17,7 @@ from nanoneurons.fitting._pulsed_task import Task, again, run
 __all__ = ["first"]
 
 _EDGE = 2.6  # rise of an exponential step beyond which its constant part is not told from 0
+_OTHERS: tuple[dict[str, Any], ...] = ({"pad": 0.05}, {"pad": -0.03})  # where the usual start does not end well
 _LOST = 30.0  # of log-likelihood; a search that loses more has run out of numbers
 
 
@@ -31,7 +32,16 @@ def first(task: Task, law: Law, events: Events) -> Point:
         run(task, law, events, starting_point(law, events, **start), task.frame, rounds=12, tolerance=0.3)
         for start in starts
     ]
-    return again(task, max(points, key=_merit), rounds=25, tolerance=0.1)
+    best = max(points, key=_merit)
+    found = again(task, best, rounds=25, tolerance=0.1)
+    if found.converged:
+        return found
+    points += [found]
+    for start in _OTHERS:
+        x = starting_point(law, events, **start)
+        point = run(task, law, events, x, task.frame, rounds=12, tolerance=0.3)
+        points += [point, again(task, point, rounds=25, tolerance=0.1)]
+    return max(points, key=_merit)
 
 
 def _merit(point: Point) -> float:

@@ -11,9 +11,10 @@ from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point, evaluate, likelihood
 from nanoneurons.fitting._pulsed_readings import Events
 
-__all__ = ["climbed", "restarted", "scanned", "search"]
+__all__ = ["LOST", "climbed", "restarted", "scanned", "search"]
 
 _TRIAL = 3  # rounds after which a device that does not get near a better place is given up
+LOST = 30.0  # of marginal log-likelihood below the best place visited
 _HOPELESS = 30.0  # of log-likelihood below where the device is now
 _CAPS = {"cycle": 0.7, "write": 0.7, "read": 0.7, "rate": 0.7, "power": 0.5, "bend": 0.5, "high": 0.15, "low": 0.15}
 
@@ -79,9 +80,10 @@ def search(
     rounds: int = 40,
     tolerance: float = 0.02,
     held: str = "",
-    progress: Callable[[float], None] | None = None,
 ) -> Point:
     """Most likely coordinates from `x` on.
+
+    A search that ends far below where it has been, as it may where a spread is taken for 0, goes back there.
 
     Args:
         reframe: given law and means, the centre and scale that the working frame should be moved by; None keeps it.
@@ -94,7 +96,7 @@ def search(
     centre, scale = frame
     logs = np.array([(log_s or {}).get(name, -1.2) for name in law.spread_names])
     x = law.bounded(x)
-    damping, converged, mixed = 0.0, False, None
+    damping, converged, mixed, best = 0.0, False, None, None
     fixed = np.array([bool(held) and n.startswith(held) for n in law.names])
     found, score, information = evaluate(law, events, x, jump)
     for turn in range(rounds):
@@ -106,6 +108,10 @@ def search(
             mixed = Mixed(quadratics, np.full(quadratics.groups, -14.0))
         else:
             mixed = quadratics.solve(np.maximum(logs, -4.0) if turn < 3 else logs)
+        if damping == 0.0 and not lean.any():
+            value = _marginal(law, events, x, found, mixed, scale, jump)
+            if best is None or value > best.marginal:
+                best = Point(law, events, centre, scale, x, jump, mixed, found, value, False, lean)
         shared = np.broadcast_to(mixed.beta[len(law.own) :], (len(x), len(law.shared)))
         move = _limited(law, x, np.concatenate([mixed.own, shared], axis=1))
         merit = found + _prior(x, mixed, units)
@@ -134,8 +140,6 @@ def search(
                 jump, centre, scale = jump / e**2, centre + scale * c, scale * e
                 drift = 1.0
         found, score, information = evaluate(law, events, x, jump)
-        if progress is not None:
-            progress(min(1.0, (turn + 1) / 15))
         if share == 1.0 and damping == 0.0 and drift < 0.02 and change.max() < tolerance and alone < 25 * tolerance:
             converged = True
             break
@@ -143,6 +147,8 @@ def search(
     quadratics = _quadratics(law, x, units, score, information, lean)
     mixed = Mixed(quadratics, np.full(quadratics.groups, -14.0)) if len(x) == 1 else quadratics.solve(logs)
     marginal = _marginal(law, events, x, found, mixed, scale, jump)
+    if best is not None and not marginal > best.marginal - LOST:
+        return best
     return Point(law, events, centre, scale, x, jump, mixed, found, marginal, converged, lean)
 
 
