@@ -44,8 +44,8 @@ def main() -> None:
         inside = int((np.abs(z) < limit).sum())
         low, high = share_interval(inside, len(z))
         print(
-            f"{variant:12} pulse_step held in {100 * inside / len(z):.1f} % [{100 * low:.1f}, {100 * high:.1f}] of {len(z)} "
-            f"campaigns; mean error {z.mean():+.2f}, spread {z.std():.2f} standard errors"
+            f"{variant:12} pulse_step held in {100 * inside / len(z):.1f} % [{100 * low:.1f}, {100 * high:.1f}] of "
+            f"{len(z)} campaigns; mean error {z.mean():+.2f}, spread {z.std():.2f} standard errors"
         )
 
 

@@ -222,12 +222,19 @@ def climbed(point: Point, chosen: np.ndarray, x: np.ndarray, rounds: int) -> np.
     for _ in range(rounds):
         found, score, information = evaluate(law, events, x, jump, np.arange(own))
         pull = (x[:, :own] - mixed.beta[:own]) / s**2
-        step = np.linalg.solve(information + np.diag(1 / s**2), (score - pull)[:, :, None])
         wanted = x.copy()
-        wanted[:, :own] += step[:, :, 0]
+        wanted[:, :own] += _solved(information + np.diag(1 / s**2), score - pull)
         move = _limited(law, x, wanted)
         x, _ = _moved(law, events, x, move, jump, mixed, units, found + _prior(x, mixed, units))
     return x
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solutions ``(devices, n)``; where noise is taken for 0 a device's information drowns its prior in rounding."""
+    try:
+        return np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        return (np.linalg.pinv(matrix, hermitian=True) @ right[:, :, None])[:, :, 0]
 
 
 def scanned(point: Point, places: int = 17) -> np.ndarray:
