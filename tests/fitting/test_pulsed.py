@@ -146,6 +146,13 @@ def test_the_first_reading_of_one_device_has_no_interval():
     assert "initial_mean" in fit.fixed and "initial_mean" not in {e.name for e in fit.estimates}
 
 
+@pytest.mark.parametrize(("exponent", "told"), [(1.3, True), (0.6, False)])
+def test_an_exponent_whose_interval_is_known_to_be_too_short_is_told(exponent, told):
+    truth = replace(TRUTH, step_shape="power", pulse_step=0.06, gamma_up=exponent, gamma_down=0.6, cycle_spread=0.2)
+    fit = FITTER.fit(campaign(truth, copies=1), Pulsed(), "power")
+    assert any("gamma_up is too short" in note for note in fit.notes) == told
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_search_that_fails_is_an_error_and_no_device(seed):
     """Exponential steps have too many constants for a short ramp of one device: any answer must at least explain it."""
