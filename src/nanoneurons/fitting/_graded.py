@@ -103,8 +103,8 @@ def _of_levels(name: str, data: Levels, base: MemoryDevice) -> Fit:
     again = bool((runs.count > 1).any())
     shared = components(runs, read=None if again else 0.0, shared=True)
     order = np.argsort(shared.mean[:, 0])
-    low, high = (tuple(float(v) for v in shared.mean[k]) for k in (order[0], order[-1]))
-    scale = range_of(base, low, high, data.unit)  # type: ignore[arg-type]
+    low, high = (_plain(shared.mean[k]) for k in (order[0], order[-1]))
+    scale = range_of(base, low, high, data.unit)
 
     estimates = [estimate_of(key, row, "log" if row[1] > 0 else "linear") for key, row in scale.rows]
     fixed, kept, facts = dict(scale.fixed), dict(scale.kept), []

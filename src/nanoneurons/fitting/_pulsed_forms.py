@@ -11,6 +11,7 @@ import numpy as np
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point
 from nanoneurons.fitting._pulsed_readings import Events
+from nanoneurons.fitting._pulsed_search import LOST
 from nanoneurons.fitting._pulsed_start import starting_point
 from nanoneurons.fitting._pulsed_task import Task, again, run
 
@@ -18,7 +19,6 @@ __all__ = ["first"]
 
 _EDGE = 2.6  # rise of an exponential step beyond which its constant part is not told from 0
 _OTHERS: tuple[dict[str, Any], ...] = ({"pad": 0.05}, {"pad": -0.03})  # where the usual start does not end well
-_LOST = 30.0  # of log-likelihood; a search that loses more has run out of numbers
 
 
 def first(task: Task, law: Law, events: Events) -> Point:
@@ -64,7 +64,7 @@ def _edged(task: Task, before: Point, after: Point) -> Point:
     for _ in range(2):
         law = after.law
         away = {n: k for k, n in enumerate(law.names) if n.startswith("rise") and after.mixed.beta[k] > _EDGE}
-        lost = not after.marginal > before.marginal - _LOST
+        lost = not after.marginal > before.marginal - LOST
         if lost:  # numbers ran out on the way; the rise that led there is the highest before
             law = before.law
             left = {n: before.mixed.beta[k] for k, n in enumerate(law.names) if n.startswith("rise")}
