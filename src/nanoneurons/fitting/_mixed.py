@@ -12,15 +12,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, minimize
 
-__all__ = ["Mixed", "Quadratics"]
+__all__ = ["Mixed", "Population", "Quadratics"]
 
 _LEAST, _MOST = -14.0, 6.0  # of log(s / unit)
 _DROP = 0.5 * 3.841458820694124  # of a log-likelihood, at the ends of a 95 % interval
+
+
+class Population(NamedTuple):
+    """Means of own constants, then shared ones, ``(n,)``, and standard deviations of the own ones, ``(own,)``."""
+
+    beta: np.ndarray
+    spread: np.ndarray
 
 
 @dataclass(frozen=True)

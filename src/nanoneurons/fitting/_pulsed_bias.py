@@ -4,9 +4,7 @@ At the constants from which readings are drawn the score of an exact likelihood 
 mean *a*, strongest where a device lies at its bounds for long. An estimate that makes the filter's score vanish is
 therefore displaced by about :math:`C\,n\,a`, with *C* the covariance of the estimate and *n* the number of devices.
 *a* is the mean over devices drawn from the fit, under the measured sequences of pulses: of the score of the likelihood
-integrated over a device's own constants, to first order in them. For power steps that is not enough: with an exponent
-above 1 and noise relative to the pulse it misses a displacement by a standard error, and the integral is taken about
-the likeliest own constants (Laplace).
+integrated over a device's own constants, to first order in them.
 
 Source: the one-step form of indirect inference, Gourieroux, Monfort and Renault, J. Appl. Econometrics 8, S85 (1993).
 """
@@ -27,8 +25,6 @@ from nanoneurons.fitting._state_space import START
 __all__ = ["displacement"]
 
 _DEVICES = 600  # simulated, about
-_EVENTS = 500_000  # and of power steps no more events than this
-_ROUNDS = 4  # towards a simulated device's likeliest own constants, from the true ones
 _CAP = 3.0  # largest displacement that is taken back, in standard errors
 
 
@@ -39,16 +35,11 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
     """
     law, number, own = point.law, len(point.x), len(point.law.own)
     draw = np.random.default_rng(seed)
-    devices = _DEVICES if law.shape != "power" else min(_DEVICES, _EVENTS * number / len(point.events.y))
-    copies = max(1, round(devices / number))
+    copies = max(1, round(_DEVICES / number))
     events = point.events.of_devices(np.tile(np.arange(number), copies))
     x = _drawn(law, beta, spread, copies * number, draw)
     events = _simulated(law, events, x, draw)
-    if law.shape == "power":
-        lean = _integrated(law, events, x, beta, spread, 0.5 * np.sqrt(np.diag(point.mixed.covariance)))
-    else:
-        lean = _linear(law, events, x, spread)
-    lean = lean[np.isfinite(lean).all(1)]
+    lean = _leans(law, events, x, spread)
     mean, covariance = lean.mean(0), np.cov(lean.T) / len(lean)
     seen = np.maximum(1 - np.diag(covariance) / np.maximum(mean**2, 1e-300), 0.0)  # what stands out of the noise
     share = point.mixed.covariance * (number * seen * law.free)
@@ -57,13 +48,9 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
     return np.clip(share @ mean, -reach, reach), share @ covariance @ share.T
 
 
-def _precision(spread: np.ndarray) -> np.ndarray:
-    return np.maximum(spread, 1e-9) ** -2.0
-
-
-def _linear(law: Law, events: Events, x: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _leans(law: Law, events: Events, x: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Score of each device's likelihood integrated over its own constants, to first order in them, ``(devices, n)``."""
-    own, precision = len(law.own), _precision(spread)
+    own, precision = len(law.own), np.maximum(spread, 1e-9) ** -2.0
     _, score, information = evaluate(law, events, x, np.zeros(len(events.y)))
     good = np.isfinite(score).all(1) & np.isfinite(information).all((1, 2))
     typical = information[good].mean(0)  # each device's own would not be independent of its score
@@ -72,42 +59,6 @@ def _linear(law: Law, events: Events, x: np.ndarray, spread: np.ndarray) -> np.n
     lean[:, :own] = np.linalg.solve(core, score[:, :own].T).T * precision
     lean[:, own:] -= score[:, :own] @ np.linalg.solve(core, typical[:own, own:])
     return lean[good]
-
-
-def _integrated(
-    law: Law, events: Events, x: np.ndarray, beta: np.ndarray, spread: np.ndarray, reach: np.ndarray
-) -> np.ndarray:
-    """The same at each device's likeliest own constants, with what their errors add (Laplace).
-
-    Less what the devices' own draws contribute, whose mean is 0.
-
-    Args:
-        reach: change of each coordinate over which the errors' change is measured, ``(n,)``.
-    """
-    own, prior = len(law.own), np.diag(_precision(spread))
-    jump, columns = np.zeros(len(events.y)), np.arange(len(law.own))
-    at = x.copy()
-    for _ in range(_ROUNDS):
-        _, score, information = evaluate(law, events, at, jump, columns)
-        pull = score - (at[:, :own] - beta[:own]) @ prior
-        step = np.linalg.solve(information + prior, pull[:, :, None])[:, :, 0]
-        at[:, :own] += np.clip(step, -2 * spread, 2 * spread)
-        at = law.bounded(at)
-    _, score, information = evaluate(law, events, at, jump)
-    core = information[:, :own, :own] + prior
-    size = np.linalg.slogdet(core)[1]
-    lean = score.copy()
-    lean[:, :own] = (at[:, :own] - beta[:own]) @ prior
-    drift = np.linalg.solve(core, np.concatenate([0 * core + prior, -information[:, :own, own:]], axis=2))
-    for k in np.flatnonzero(law.free):  # the likeliest own constants follow their mean and the shared ones
-        there = at.copy()
-        there[:, k] += reach[k] * (k >= own)
-        there[:, :own] += reach[k] * drift[:, :, k]
-        moved = evaluate(law, events, law.bounded(there), jump, columns)[2]
-        lean[:, k] -= 0.5 * (np.linalg.slogdet(moved + prior)[1] - size) / reach[k]
-    typical = np.nanmean(information, axis=0)
-    toward = np.linalg.solve(typical[:own, :own] + prior, typical[:own])
-    return lean - (x[:, :own] - beta[:own]) @ prior @ toward
 
 
 def _drawn(law: Law, beta: np.ndarray, spread: np.ndarray, devices: int, draw: np.random.Generator) -> np.ndarray:

@@ -48,6 +48,12 @@ class Point:
         """log(s) of each spread by name, in the working frame, relative to the coordinate's natural size."""
         return dict(zip(self.law.spread_names, map(float, self.mixed.log_s), strict=True))
 
+    def part(self, chosen: np.ndarray) -> tuple[Events, np.ndarray]:
+        """Events of some devices, and the variance added where a reading is set aside."""
+        start = self.events.start
+        jump = [self.jump[start[i] : start[i + 1]] for i in chosen]
+        return self.events.of_devices(chosen), np.concatenate(jump)
+
 
 def _re_reads(law: Law, events: Events, x: np.ndarray) -> np.ndarray:
     """Log density of re-reads about their mean, but for what does not depend on the read noise."""
@@ -104,8 +110,7 @@ def lean_of(point: Point, most: int = 100) -> tuple[np.ndarray, np.ndarray]:
     some = np.arange(len(point.x))
     if len(some) > most:
         some = np.linspace(0, len(some) - 1, most).round().astype(int)
-    events, x = point.events.of_devices(some), point.x[some]
-    jump = np.concatenate([point.jump[point.events.start[i] : point.events.start[i + 1]] for i in some])
+    x, (events, jump) = point.x[some], point.part(some)
     found, score, information = evaluate(law, events, x, jump)
     shared, single = np.arange(own, len(law.names)), len(point.x) == 1
     units = law.units(np.median(x, axis=0))

@@ -17,18 +17,22 @@ say (Tiao and Tan, Biometrika 52, 37 (1965)), and it may come close to 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nanoneurons.fitting._mixed import Quadratics
+from nanoneurons.fitting._mixed import Mixed, Population
+from nanoneurons.fitting._pulsed_normal import Normal, loss_of, normal_of
 from nanoneurons.fitting._pulsed_point import Point, evaluate, likelihood
+from nanoneurons.fitting._pulsed_search import climbed, quadratics_of
+from nanoneurons.fitting._pulsed_warp import warp_of
 
 __all__ = ["Draws", "effective_number", "sample"]
 
 _REACHES = (0.0, 0.0, 0.0, 0.8)  # share of a residual that a proposal keeps; one of them at random
 _LEAST = -9.0  # of log(s / unit)
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
+_CLIMB = 4  # of Newton's steps of each device's constants, where the chain has been
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
 
 
@@ -51,60 +55,6 @@ class Draws:
     accepted: tuple[float, float]
 
 
-@dataclass
-class _Normal:
-    """The normal approximation given the spreads: of beta, and of each device's own constants given beta."""
-
-    beta: np.ndarray  # (n,)
-    root: np.ndarray  # of the covariance of the free part of beta, lower triangular
-    drift: np.ndarray  # own constants of each device per unit of beta, (devices, own, n)
-    rest: np.ndarray  # own constants at beta = 0, (devices, own)
-    size: float  # log determinant of the root
-
-    def mean(self, beta: np.ndarray) -> np.ndarray:
-        return self.rest + self.drift @ beta
-
-
-def _normal(q: Quadratics, spread: np.ndarray, free: np.ndarray) -> _Normal:
-    own = len(q.group)
-    precision = spread**-2.0
-    core = q.information[:, :own, :own] + np.diag(precision)
-    inverse = np.linalg.inv(core)
-    inverse = 0.5 * (inverse + np.swapaxes(inverse, 1, 2))
-    toward = np.concatenate([np.broadcast_to(np.diag(precision), core.shape), -q.information[:, :own, own:]], axis=2)
-    drift, rest = inverse @ toward, np.einsum("dij,dj->di", inverse, q.linear[:, :own])
-    # precision and lean of beta with the own constants integrated out
-    total, lean = np.zeros((len(q.free), len(q.free))), np.zeros(len(q.free))
-    total[:own, :own] += len(core) * np.diag(precision)
-    total[own:, own:] += q.information[:, own:, own:].sum(0)
-    lean[own:] += q.linear[:, own:].sum(0)
-    total -= np.einsum("dki,dkj->ij", toward, drift)
-    lean += np.einsum("dki,dk->i", toward, rest)
-    total += np.diag(q.weak)
-    at = np.ix_(free, free)
-    covariance = np.linalg.inv(total[at])
-    root = np.linalg.cholesky(0.5 * (covariance + covariance.T))
-    beta = np.zeros(len(q.free))
-    beta[free] = covariance @ lean[free]
-    return _Normal(beta, root, drift, rest, float(np.log(np.diag(root)).sum()))
-
-
-def _loss(point: Point, own: int) -> np.ndarray:
-    """Change of the logarithm of the own constants' information with each shared one, ``(devices, own, shared)``."""
-    law, x = point.law, point.x
-    out = np.zeros((len(x), own, x.shape[1] - own))
-    for k, name in enumerate(law.shared):
-        if name not in ("cycle", "write", "read"):
-            continue
-        ends = []
-        for step in (-0.1, 0.1):
-            there = x.copy()
-            there[:, own + k] += step
-            ends.append(np.einsum("dkk->dk", evaluate(law, point.events, there, point.jump, np.arange(own))[2]))
-        out[:, :, k] = np.log(np.maximum(ends[1], 1e-300) / np.maximum(ends[0], 1e-300)) / 0.2
-    return np.clip(out, -4, 4)
-
-
 class _Chain:
     def __init__(self, point: Point, seed: int):
         self.point, self.q = point, point.mixed.quadratics
@@ -120,9 +70,10 @@ class _Chain:
         errors = point.mixed.spread_errors
         self.stride = np.clip(np.where(np.isfinite(errors), errors, 0.5), 0.05, 0.5)
         self.beta, self.b = point.mixed.beta.copy(), point.x[:, : self.own].copy()
-        self.theta, self.loss = self.beta[self.own :].copy(), _loss(point, self.own)
-        self.normal = _normal(self.q, self.spread, self.free)
+        self.theta, self.loss = self.beta[self.own :].copy(), loss_of(point, self.own)
+        self.normal = normal_of(self.q, self.spread, self.free)
         self.half = self._halves(self.spread, self.beta)
+        self.warp = warp_of(point, Population(self.beta, self.spread))
         self.found = self._likelihood(self.b, self.beta)
         self.counts = np.zeros((3, 2))
         shared = np.diag(point.mixed.covariance)[self.own :]
@@ -144,9 +95,28 @@ class _Chain:
         covariance = weight * np.atleast_2d(np.cov(z.T)) + (1 - weight) * np.eye(z.shape[1])
         self.centre, self.shape = z.mean(0), np.linalg.cholesky(covariance)
 
-    def residual(self) -> np.ndarray:
-        """Standardised residual of beta, before it is adapted."""
-        return np.linalg.solve(self.normal.root, (self.beta - self.normal.beta)[self.free])
+    def recentre(self, own: np.ndarray, beta: np.ndarray, log_s: np.ndarray) -> None:
+        """Approximate anew where the chain has been; what is likeliest may lie far from there.
+
+        Args:
+            own, beta, log_s: means of the last draws.
+        """
+        law, at = self.point.law, Population(beta, self.q.spreads(log_s))
+        x = law.bounded(np.concatenate([own, np.tile(beta[self.own :], (len(own), 1))], axis=1))
+        x = climbed(self.point, np.arange(self.devices), x, _CLIMB, at)
+        _, score, information = evaluate(law, self.point.events, x, self.point.jump)
+        units = law.units(np.median(x, axis=0))
+        self.q = replace(quadratics_of(law, x, units, score, information), unit=self.q.unit)
+        self.point = replace(self.point, x=x, mixed=Mixed(self.q, log_s))
+        self.theta, self.loss = beta[self.own :].copy(), loss_of(self.point, self.own)
+        self.normal = normal_of(self.q, self.spread, self.free)
+        self.half = self._halves(self.spread, self.beta)
+        self.warp = warp_of(self.point, at)
+
+    def residual(self, beta: np.ndarray | None = None) -> np.ndarray:
+        """Standardised residual of beta, the present one or another, before it is adapted."""
+        beta = self.beta if beta is None else beta
+        return np.linalg.solve(self.normal.root, (beta - self.normal.beta)[self.free])
 
     @property
     def spread(self) -> np.ndarray:
@@ -159,7 +129,7 @@ class _Chain:
         found = likelihood(law, self.point.events, law.bounded(x), self.point.jump)
         return np.where(inside & np.isfinite(found), found, -np.inf)
 
-    def mean(self, normal: _Normal, beta: np.ndarray) -> np.ndarray:
+    def mean(self, normal: Normal, beta: np.ndarray) -> np.ndarray:
         """Centre of the own constants given beta, ``(devices, own)``.
 
         Linear; for exponential steps linear in what readings show, the logarithms of the steps at weight 0.
@@ -193,28 +163,42 @@ class _Chain:
         """Own constants of every device, given beta and the spreads."""
         keep = self.draw.choice(_REACHES)
         mean, half, s = self.mean(self.normal, self.beta), self.half, self.spread
-        u = np.linalg.solve(half, (self.b - mean)[:, :, None])[:, :, 0]
+        u, size = self._residuals(mean, half, self.b)
         new = keep * u + np.sqrt(1 - keep**2) * self.draw.standard_normal(u.shape)
-        b = mean + np.einsum("dij,dj->di", half, new)
+        b, wide = self._placed(mean, half, new)
         found = self._likelihood(b, self.beta)
         mu = self.beta[: self.own]
-        old = self.found - 0.5 * (((self.b - mu) / s) ** 2).sum(1) + 0.5 * (u**2).sum(1)
-        gain = found - 0.5 * (((b - mu) / s) ** 2).sum(1) + 0.5 * (new**2).sum(1) - old
+        old = self.found - 0.5 * (((self.b - mu) / s) ** 2).sum(1) + 0.5 * (u**2).sum(1) + size
+        gain = found - 0.5 * (((b - mu) / s) ** 2).sum(1) + 0.5 * (new**2).sum(1) + wide - old
         yes = np.log(self.draw.random(self.devices)) < gain
         self.b, self.found = np.where(yes[:, None], b, self.b), np.where(yes, found, self.found)
         self.counts[0] += yes.sum(), self.devices
 
-    def _log_target(self, b, beta, log_s, found, normal, half, z) -> float:
+    def _residuals(self, mean: np.ndarray, half: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Standardised residuals of own constants, and the log of the Jacobian of their warp."""
+        away, size = b - mean, np.zeros(len(b))
+        if self.warp is not None:
+            away, size = self.warp.inverse(away)
+        return np.linalg.solve(half, away[:, :, None])[:, :, 0], size
+
+    def _placed(self, mean: np.ndarray, half: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The inverse of `_residuals`."""
+        away, size = np.einsum("dij,dj->di", half, u), np.zeros(len(u))
+        if self.warp is not None:
+            away, size = self.warp.forward(away)
+        return mean + away, size
+
+    def _log_target(self, b, beta, log_s, found, normal, half, warped, z) -> float:
         s = self.q.spreads(log_s)
         value = found.sum() - 0.5 * (((b - beta[: self.own]) / s) ** 2).sum() - self.devices * np.log(s).sum()
-        size = normal.size + np.log(np.einsum("dkk->dk", half)).sum()
+        size = normal.size + np.log(np.einsum("dkk->dk", half)).sum() + warped.sum()
         return float(value + self._prior_s(log_s) + size + 0.5 * z @ z)
 
     def population_move(self) -> None:
         """Beta and the spreads, the own constants carried along."""
         keep, old = self.draw.choice(_REACHES), self.normal
         z = np.linalg.solve(self.shape, self.residual() - self.centre)
-        u = np.linalg.solve(self.half, (self.b - self.mean(old, self.beta))[:, :, None])[:, :, 0]
+        u, before = self._residuals(self.mean(old, self.beta), self.half, self.b)
         log_s = self.log_s.copy()
         faint = np.exp(2 * log_s) < 4 * self.error2  # the others move well enough given the own constants
         forms = len(self.forms) > 0 and self.draw.random() < 0.5
@@ -223,19 +207,19 @@ class _Chain:
         if (log_s < _LEAST).any() or (log_s > 5).any():
             self.counts[1] += 0, 1
             return
-        normal = _normal(self.q, self.q.spreads(log_s), self.free)
+        normal = normal_of(self.q, self.q.spreads(log_s), self.free)
         new = keep * z + np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
         if forms:
             new = self._along_forms(z, new)
         beta = normal.beta.copy()
         beta[self.free] += normal.root @ (self.centre + self.shape @ new)
         half = self._halves(self.q.spreads(log_s), beta)
-        b = self.mean(normal, beta) + np.einsum("dij,dj->di", half, u)
+        b, after = self._placed(self.mean(normal, beta), half, u)
         found = self._likelihood(b, beta)
         yes = False
         if np.isfinite(found).all():
-            gain = self._log_target(b, beta, log_s, found, normal, half, new)
-            gain -= self._log_target(self.b, self.beta, self.log_s, self.found, old, self.half, z)
+            gain = self._log_target(b, beta, log_s, found, normal, half, after, new)
+            gain -= self._log_target(self.b, self.beta, self.log_s, self.found, old, self.half, before, z)
             yes = np.log(self.draw.random()) < gain
         if yes:
             self.b, self.beta, self.log_s, self.found, self.normal, self.half = b, beta, log_s, found, normal, half
@@ -281,7 +265,7 @@ class _Chain:
             gain = 2 * (new - old) - np.log((np.exp(2 * new) + self.error2[k]) / (np.exp(2 * old) + self.error2[k]))
             if _LEAST < new < 5 and np.log(self.draw.random()) < gain:
                 self.log_s[k] = new
-        self.normal = _normal(self.q, self.spread, self.free)
+        self.normal = normal_of(self.q, self.spread, self.free)
         self.half = self._halves(self.spread, self.beta)
 
 
@@ -291,11 +275,16 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
     if not np.isfinite(chain.found).all():
         raise FloatingPointError("the search ended where a device has no likelihood")
     beta, log_s, own = [], [], []
-    for stage in _WARM:
-        residuals = []
+    for k, stage in enumerate(_WARM):
+        residuals, places = [], []
         for _ in range(stage):
             chain.turn()
             residuals.append(chain.residual())
+            places.append((chain.b, chain.beta.copy(), chain.log_s.copy()))
+        if chain.warp is not None and k < len(_WARM) - 1:
+            late = places[stage // 3 :]
+            chain.recentre(*(np.mean(part, axis=0) for part in zip(*late, strict=True)))
+            residuals = [chain.residual(beta) for _, beta, _ in places]
         chain.adapt(np.array(residuals[stage // 3 :]))
     chain.counts[:] = 0
     for k in range(_MOST):

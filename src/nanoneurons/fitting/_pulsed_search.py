@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nanoneurons.fitting._mixed import Mixed, Quadratics
+from nanoneurons.fitting._mixed import Mixed, Population, Quadratics
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point, evaluate, likelihood
 from nanoneurons.fitting._pulsed_readings import Events
 
-__all__ = ["LOST", "climbed", "restarted", "scanned", "search"]
+__all__ = ["LOST", "climbed", "quadratics_of", "restarted", "scanned", "search"]
 
 _TRIAL = 3  # rounds after which a device that does not get near a better place is given up
 LOST = 30.0  # of marginal log-likelihood below the best place visited
@@ -42,7 +42,7 @@ def _limited(law: Law, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return move
 
 
-def _prior(x: np.ndarray, mixed: Mixed, units: np.ndarray) -> np.ndarray:
+def _prior(x: np.ndarray, mixed: Mixed | Population, units: np.ndarray) -> np.ndarray:
     own = x[:, : len(mixed.spread)]
     s = np.maximum(mixed.spread, 0.02 * units[: own.shape[1]])
     return -0.5 * (((own - mixed.beta[: own.shape[1]]) / s) ** 2).sum(1)
@@ -103,7 +103,7 @@ def search(
         units = law.units(np.median(x, axis=0))
         extra = damping * (np.einsum("dkk->dk", information) + 1e-9) + 1e9 * fixed
         curved = information + extra[:, :, None] * np.eye(len(law.names))
-        quadratics = _quadratics(law, x, units, score, curved, lean)
+        quadratics = quadratics_of(law, x, units, score + lean, curved)
         if len(x) == 1:  # no spread can be told
             mixed = Mixed(quadratics, np.full(quadratics.groups, -14.0))
         else:
@@ -144,7 +144,7 @@ def search(
             converged = True
             break
     units = law.units(np.median(x, axis=0))
-    quadratics = _quadratics(law, x, units, score, information, lean)
+    quadratics = quadratics_of(law, x, units, score + lean, information)
     mixed = Mixed(quadratics, np.full(quadratics.groups, -14.0)) if len(x) == 1 else quadratics.solve(logs)
     marginal = _marginal(law, events, x, found, mixed, scale, jump)
     if best is not None and not marginal > best.marginal - LOST:
@@ -152,9 +152,11 @@ def search(
     return Point(law, events, centre, scale, x, jump, mixed, found, marginal, converged, lean)
 
 
-def _quadratics(law, x, units, score, information, lean) -> Quadratics:
+def quadratics_of(
+    law: Law, x: np.ndarray, units: np.ndarray, score: np.ndarray, information: np.ndarray
+) -> Quadratics:
+    """Quadratic log-likelihoods about x ``(devices, n)``."""
     linear = score + np.einsum("dij,dj->di", information, x)
-    linear += lean
     return Quadratics(information, linear, law.group, units[: len(law.own)], law.free, 1e-4 / units**2)
 
 
@@ -201,22 +203,19 @@ def restarted(point: Point, start: np.ndarray, rounds: int = 8) -> tuple[np.ndar
     return out, gained
 
 
-def _part(point: Point, chosen: np.ndarray) -> tuple[Events, np.ndarray]:
-    start = point.events.start
-    return point.events.of_devices(chosen), np.concatenate([point.jump[start[i] : start[i + 1]] for i in chosen])
-
-
 def _merit(point: Point, chosen: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Log-likelihood and log density of the population of some devices at x."""
     units = point.law.units(np.median(point.x, axis=0))
-    events, jump = _part(point, chosen)
+    events, jump = point.part(chosen)
     return likelihood(point.law, events, x, jump) + _prior(x, point.mixed, units)
 
 
-def climbed(point: Point, chosen: np.ndarray, x: np.ndarray, rounds: int) -> np.ndarray:
-    """Newton's steps of the own constants of some devices."""
-    law, mixed, own = point.law, point.mixed, len(point.law.own)
-    events, jump = _part(point, chosen)
+def climbed(
+    point: Point, chosen: np.ndarray, x: np.ndarray, rounds: int, population: Population | None = None
+) -> np.ndarray:
+    """Newton's steps of the own constants of some devices, in the point's population or another."""
+    law, mixed, own = point.law, population or point.mixed, len(point.law.own)
+    events, jump = point.part(chosen)
     units = law.units(np.median(point.x, axis=0))
     s = np.maximum(mixed.spread, 0.02 * units[:own])
     for _ in range(rounds):
