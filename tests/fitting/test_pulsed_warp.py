@@ -160,7 +160,7 @@ def test_bounds_that_are_near_normal_need_no_map(point, shape):
     assert warping.warp_of(replace(point, law=replace(LAW, shape=shape)), POPULATION) is None
 
 
-def reference(sweeps=6000):
+def reference(sweeps=8000):
     """Mean and log spread of the bound and each device's bound, by Gibbs on a grid; the spread's prior given."""
     draw = np.random.default_rng(7)
     grid = np.linspace(0.6, 1.8, 2401)
@@ -188,11 +188,9 @@ def test_a_chain_draws_from_the_posterior_of_bounds_with_a_long_tail(toy, point,
     chain.error2[chain.q.group[2]] = ERROR[2] ** 2
     monkeypatch.setattr(sampler, "_Chain", lambda *a: chain)
     draws = sampler.sample(point, seed=3)
-    found = np.stack(
-        [draws.beta[:, 2], np.log(draws.spread[:, 2]), (draws.own[:, :, 2] > PEAK + 0.06).mean(1)], axis=1
-    )
+    found = np.stack([draws.beta[:, 2], np.log(draws.spread[:, 2]), (draws.own[:, :, 2] > PEAK + 0.06).mean(1)], axis=1)
     known = reference()
     doubt = np.sqrt(sum(x.var(0) / sampler.effective_number(x) for x in (found, known)))
     assert (np.abs(found.mean(0) - known.mean(0)) < 4 * doubt).all(), (found.mean(0), known.mean(0), doubt)
-    assert (doubt < 0.2 * known.std(0)).all() and known[:, 2].mean() > 0.2
+    assert (doubt < 0.2 * known.std(0)).all() and known[:, 2].mean() > 0.1
     assert found.std(0) == pytest.approx(known.std(0), rel=0.25)

@@ -152,9 +152,7 @@ def search(
     return Point(law, events, centre, scale, x, jump, mixed, found, marginal, converged, lean)
 
 
-def quadratics_of(
-    law: Law, x: np.ndarray, units: np.ndarray, score: np.ndarray, information: np.ndarray
-) -> Quadratics:
+def quadratics_of(law: Law, x: np.ndarray, units: np.ndarray, score: np.ndarray, information: np.ndarray) -> Quadratics:
     """Quadratic log-likelihoods about x ``(devices, n)``."""
     linear = score + np.einsum("dij,dj->di", information, x)
     return Quadratics(information, linear, law.group, units[: len(law.own)], law.free, 1e-4 / units**2)
