@@ -34,6 +34,7 @@ _LEAST = -9.0  # of log(s / unit)
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
 _CLIMB = 4  # of Newton's steps of each device's constants, where the chain has been
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
+_FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,25 @@ class Draws:
     own: np.ndarray
     effective: float
     accepted: tuple[float, float]
+
+
+class _Past:
+    """Draws so far: population, logarithms of spreads, own constants, and the residuals of beta when drawn."""
+
+    def __init__(self) -> None:
+        self.beta: list[np.ndarray] = []
+        self.log_s: list[np.ndarray] = []
+        self.own: list[np.ndarray] = []
+        self.residual: list[np.ndarray] = []
+
+    def extend(self, chain: _Chain, number: int) -> None:
+        """Draw `number` times."""
+        for _ in range(number):
+            chain.turn()
+            self.beta.append(chain.beta.copy())
+            self.log_s.append(chain.log_s.copy())
+            self.own.append(chain.b)
+            self.residual.append(chain.residual())
 
 
 class _Chain:
@@ -88,6 +108,15 @@ class _Chain:
         forms = self.own + np.flatnonzero(~noise)
         self.forms = np.flatnonzero(np.isin(self.free, forms))
         self.centre, self.shape = np.zeros(len(self.free)), np.eye(len(self.free))  # of the residuals of beta
+
+    def learn(self, past: _Past, *, anew: bool) -> None:
+        """Propose as the past draws lie, but for their first third; `anew` approximates about them, too."""
+        late = slice(len(past.beta) // 3, None)
+        residuals = past.residual[late]
+        if anew and self.warp is not None:
+            self.recentre(*(np.mean(part[late], axis=0) for part in (past.own, past.beta, past.log_s)))
+            residuals = [self.residual(beta) for beta in past.beta[late]]
+        self.adapt(np.array(residuals))
 
     def adapt(self, z: np.ndarray) -> None:
         """Propose residuals of beta as the draws ``(draws, free)`` lie."""
@@ -274,36 +303,34 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
     chain = _Chain(point, seed)
     if not np.isfinite(chain.found).all():
         raise FloatingPointError("the search ended where a device has no likelihood")
-    beta, log_s, own = [], [], []
     for k, stage in enumerate(_WARM):
-        residuals, places = [], []
-        for _ in range(stage):
-            chain.turn()
-            residuals.append(chain.residual())
-            places.append((chain.b, chain.beta.copy(), chain.log_s.copy()))
-        if chain.warp is not None and k < len(_WARM) - 1:
-            late = places[stage // 3 :]
-            chain.recentre(*(np.mean(part, axis=0) for part in zip(*late, strict=True)))
-            residuals = [chain.residual(beta) for _, beta, _ in places]
-        chain.adapt(np.array(residuals[stage // 3 :]))
-    chain.counts[:] = 0
-    for k in range(_MOST):
-        chain.turn()
-        beta.append(chain.beta.copy())
-        log_s.append(chain.log_s.copy())
-        own.append(chain.b)
-        if (k + 1) % _CHUNK == 0:
-            moving = np.concatenate([np.array(beta)[:, chain.free], np.array(log_s)], axis=1)
-            least = effective_number(moving).min()
-            if progress:
-                progress(min(1.0, max(least / _ENOUGH, (k + 1) / _MOST)))
-            if least >= _ENOUGH and k + 1 >= 2 * _CHUNK:
-                break
+        past = _Past()
+        past.extend(chain, stage)
+        chain.learn(past, anew=k < len(_WARM) - 1)
+    for turn in range(_AGAIN + 1):
+        past, least = _drawn(chain, progress)
+        if least >= _FEWEST or turn == _AGAIN:
+            break
+        chain.learn(past, anew=True)  # so few that the proposals cannot suit: they are made from these draws
     share = chain.counts[:, 0] / np.maximum(chain.counts[:, 1], 1)
-    return Draws(
-        np.array(beta), np.array([chain.q.spreads(s) for s in log_s]), np.array(own), float(least),
-        (float(share[0]), float(share[1])),
-    )  # fmt: skip
+    spread = np.array([chain.q.spreads(s) for s in past.log_s])
+    return Draws(np.array(past.beta), spread, np.array(past.own), float(least), (float(share[0]), float(share[1])))
+
+
+def _drawn(chain: _Chain, progress: Callable[[float], None] | None) -> tuple[_Past, float]:
+    """Draws until they are worth enough independent ones, and how many they are worth."""
+    chain.counts[:] = 0
+    past, least = _Past(), 0.0
+    while len(past.beta) < _MOST:
+        past.extend(chain, _CHUNK)
+        number = len(past.beta)
+        moving = np.concatenate([np.array(past.beta)[:, chain.free], np.array(past.log_s)], axis=1)
+        least = float(effective_number(moving).min())
+        if progress:
+            progress(min(1.0, max(least / _ENOUGH, number / _MOST)))
+        if least >= _ENOUGH and number >= 2 * _CHUNK:
+            break
+    return past, least
 
 
 def effective_number(x: np.ndarray) -> np.ndarray:
