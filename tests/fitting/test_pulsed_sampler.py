@@ -9,6 +9,7 @@ import pytest
 from scipy import signal, stats
 
 from nanoneurons.fitting import _pulsed_bias as bias
+from nanoneurons.fitting import _pulsed_chain as moves
 from nanoneurons.fitting import _pulsed_sampler as sampler
 from nanoneurons.fitting._mixed import Mixed, Quadratics
 from nanoneurons.fitting._pulsed_bias import displacement
@@ -62,8 +63,8 @@ def quadratic(monkeypatch, normal):
     def found(law, events, x, jump):
         return np.einsum("di,di->d", q.linear, x) - 0.5 * np.einsum("di,dij,dj->d", x, q.information, x)
 
-    monkeypatch.setattr(sampler, "likelihood", found)
-    monkeypatch.setattr(sampler, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    monkeypatch.setattr(moves, "likelihood", found)
+    monkeypatch.setattr(moves, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
     monkeypatch.setattr(sampler, "_MOST", 3000)
     monkeypatch.setattr(sampler, "_ENOUGH", 1e9)
 
@@ -89,9 +90,27 @@ def test_the_same_seed_draws_the_same(quadratic, normal, monkeypatch):
     assert np.array_equal(one, two) and not np.array_equal(one, three)
 
 
+def test_a_chain_worth_little_learns_from_its_draws_and_begins_again(quadratic, normal, monkeypatch):
+    monkeypatch.setattr(sampler, "_MOST", 300)
+    learned = []
+    adapt = moves.Chain.adapt
+    monkeypatch.setattr(moves.Chain, "adapt", lambda chain, z: (learned.append(len(z)), adapt(chain, z))[1])
+    once = sampler.sample(normal, seed=1)
+    warm = [stage - stage // 3 for stage in sampler._WARM]
+    assert learned == warm
+    learned.clear()
+    monkeypatch.setattr(sampler, "_FEWEST", 1e9)
+    last = sampler.sample(normal, seed=1)
+    assert learned == warm + [200] * sampler._AGAIN
+    assert last.beta.shape == once.beta.shape and not np.array_equal(last.beta, once.beta)
+    error = np.sqrt(np.diag(normal.mixed.covariance))
+    number = sampler.effective_number(last.beta)
+    assert (np.abs(last.beta.mean(0) - normal.mixed.beta) / error < 0.15 + 5 / np.sqrt(number)).all()
+
+
 def test_a_point_without_likelihood_is_refused(normal, monkeypatch):
-    monkeypatch.setattr(sampler, "likelihood", lambda *a: np.full(DEVICES, np.nan))
-    monkeypatch.setattr(sampler, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    monkeypatch.setattr(moves, "likelihood", lambda *a: np.full(DEVICES, np.nan))
+    monkeypatch.setattr(moves, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
     with pytest.raises(FloatingPointError):
         sampler.sample(normal)
 

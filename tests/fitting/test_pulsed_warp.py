@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_expit, ndtr
 
+from nanoneurons.fitting import _pulsed_chain as moves
 from nanoneurons.fitting import _pulsed_sampler as sampler
 from nanoneurons.fitting import _pulsed_search as searching
 from nanoneurons.fitting import _pulsed_warp as warping
@@ -77,11 +78,11 @@ class Known:
 @pytest.fixture
 def toy(request, monkeypatch):
     toy = Toy(getattr(request, "param", 1.0))
-    for module in (sampler, searching, warping):
+    for module in (moves, searching, warping):
         monkeypatch.setattr(module, "evaluate", toy.evaluate)
-    for module in (sampler, searching):
+    for module in (moves, searching):
         monkeypatch.setattr(module, "likelihood", toy.likelihood)
-    monkeypatch.setattr(sampler, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    monkeypatch.setattr(moves, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
     return toy
 
 
@@ -184,9 +185,9 @@ def reference(sweeps=8000):
 def test_a_chain_draws_from_the_posterior_of_bounds_with_a_long_tail(toy, point, monkeypatch):
     monkeypatch.setattr(sampler, "_MOST", 3000)
     monkeypatch.setattr(sampler, "_ENOUGH", 1e9)
-    chain = sampler._Chain(point, 0)
+    chain = moves.Chain(point, 0)
     chain.error2[chain.q.group[2]] = ERROR[2] ** 2
-    monkeypatch.setattr(sampler, "_Chain", lambda *a: chain)
+    monkeypatch.setattr(sampler, "Chain", lambda *a: chain)
     draws = sampler.sample(point, seed=3)
     found = np.stack([draws.beta[:, 2], np.log(draws.spread[:, 2]), (draws.own[:, :, 2] > PEAK + 0.06).mean(1)], axis=1)
     known = reference()
