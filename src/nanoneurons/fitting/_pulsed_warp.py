@@ -144,18 +144,27 @@ def _followed(
     law, own = point.law, len(point.law.own)
     events, jump = point.part(chosen)
     rest = np.array([j for j in range(own) if j != k])
-    mean, spread = known.beta[rest], known.spread[rest]
-    x = law.bounded(x)
-    found, score, information = evaluate(law, events, x, jump, rest)
-    for _ in range(rounds):
-        pull = score - (x[:, rest] - mean) / spread**2
-        step = np.linalg.solve(information + np.diag(spread**-2.0), pull[:, :, None])[:, :, 0]
-        x[:, rest] += np.clip(step, -0.5 * spread, 0.5 * spread)
-        x = law.bounded(x)
+    precision = known.spread[rest] ** -2.0
+
+    def at(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found, score, information = evaluate(law, events, x, jump, rest)
-    prior = (((x[:, :own] - known.beta[:own]) / known.spread) ** 2).sum(1)
-    merit = found - 0.5 * prior - 0.5 * np.linalg.slogdet(information + np.diag(spread**-2.0))[1]
-    return np.where(np.isfinite(merit), merit, -1e6), x
+        value = found - 0.5 * (((x[:, :own] - known.beta[:own]) / known.spread) ** 2).sum(1)
+        return np.where(np.isfinite(value), value, -1e6), score, information + np.diag(precision)
+
+    x, stride = law.bounded(x), np.ones(len(x))
+    value, score, core = at(x)
+    for _ in range(rounds):
+        pull = score - (x[:, rest] - known.beta[rest]) * precision
+        step = np.linalg.solve(core, pull[:, :, None])[:, :, 0]
+        there = x.copy()
+        there[:, rest] += stride[:, None] * np.clip(step, -0.5 * known.spread[rest], 0.5 * known.spread[rest])
+        there = law.bounded(there)
+        reached = at(there)
+        better = reached[0] > value  # Newton's step may go too far: where it does, the next one goes a quarter
+        x[better] = there[better]
+        value[better], score[better], core[better] = (part[better] for part in reached)
+        stride = np.where(better, 1.0, 0.25 * stride)
+    return value - 0.5 * np.linalg.slogdet(core)[1], x
 
 
 def _between(values: np.ndarray) -> np.ndarray:
