@@ -3,7 +3,8 @@ r"""Draws from the joint posterior of a pulsed fit: population, shared constants
 The search (`_pulsed_search`) leaves a quadratic of each device's log-likelihood. Given the spreads *s* it makes
 everything normal: the means and shared constants :math:`\beta`, and given them each device's own constants
 :math:`b_i`. A chain moves in the standardised residuals of that approximation, and accepts by the filter's likelihood,
-so that the approximation costs time and not truth. In turn:
+so that the approximation costs time and not truth; bounds with a long tail are carried through a map (`_pulsed_warp`).
+In turn:
 
 * each device's own constants, given the rest;
 * :math:`\beta` and *s* together, every :math:`b_i` carried along with its residual kept;
