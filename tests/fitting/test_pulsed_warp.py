@@ -185,6 +185,7 @@ def reference(sweeps=8000):
 def test_a_chain_draws_from_the_posterior_of_bounds_with_a_long_tail(toy, point, monkeypatch):
     monkeypatch.setattr(sampler, "_MOST", 3000)
     monkeypatch.setattr(sampler, "_ENOUGH", 1e9)
+    monkeypatch.setattr(sampler, "_HOPELESS", 1e9)
     chain = moves.Chain(point, 0)
     chain.error2[chain.q.group[2]] = ERROR[2] ** 2
     monkeypatch.setattr(sampler, "Chain", lambda *a: chain)

@@ -29,6 +29,7 @@ __all__ = ["Draws", "effective_number", "sample"]
 
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
+_HOPELESS = 50  # draws for an independent one, and 300 at the least, with which a chain is not gone on with
 _FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
 
 
@@ -80,7 +81,7 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
         past.extend(chain, stage)
         _learn(chain, past, anew=k < len(_WARM) - 1)
     for turn in range(_AGAIN + 1):
-        past, least = _drawn(chain, progress)
+        past, least = _drawn(chain, turn, progress)
         if least >= _FEWEST or turn == _AGAIN:
             break
         _learn(chain, past, anew=True)  # so few that the proposals cannot suit: they are made from these draws
@@ -99,7 +100,7 @@ def _learn(chain: Chain, past: _Past, *, anew: bool) -> None:
     chain.adapt(np.array(residuals))
 
 
-def _drawn(chain: Chain, progress: Callable[[float], None] | None) -> tuple[_Past, float]:
+def _drawn(chain: Chain, turn: int, progress: Callable[[float], None] | None) -> tuple[_Past, float]:
     """Draws until they are worth enough independent ones, and how many they are worth."""
     chain.counts[:] = 0
     past, least = _Past(), 0.0
@@ -110,7 +111,9 @@ def _drawn(chain: Chain, progress: Callable[[float], None] | None) -> tuple[_Pas
         least = float(effective_number(moving).min())
         if progress:
             progress(min(1.0, max(least / _ENOUGH, number / _MOST)))
-        if least >= _ENOUGH and number >= 2 * _CHUNK:
+        if number >= 2 * _CHUNK and least >= _ENOUGH:
+            break
+        if chain.warp is not None and turn < _AGAIN and number >= _HOPELESS * least + 300:
             break
     return past, least
 

@@ -30,7 +30,8 @@ _SHAPES = ("linear", "power")  # whose steps fade out at a bound; with the other
 _NEAR = (0.5, 1.0, 1.6, 2.4, 3.4)  # places beside the likeliest, in standard deviations of one device's bound
 _FAR = (0.35, 0.7, 1.1, 1.6, 2.2, 3.0)  # further ones, in standard deviations of the population
 _FURTHEST = 3.5  # of the same
-_ROUNDS = 2  # of Newton's steps of the other constants at each place
+_ROUNDS = 2  # of Newton's steps of the other constants at each place, at most
+_GAIN = 0.1  # of log-likelihood, below which such a step is made without being tried
 _PIECES = 12  # of the map between two places
 _LOW = 10.0  # fall of the log density beyond which a place is reached by the least mass alone
 _SHARE, _LEAST = 0.03, 1e-9  # of the population's own density that is mixed in, and of each piece
@@ -142,29 +143,40 @@ def _followed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log density of constant k of some devices where it is, and coordinates with the likeliest other constants."""
     law, own = point.law, len(point.law.own)
-    events, jump = point.part(chosen)
     rest = np.array([j for j in range(own) if j != k])
     precision = known.spread[rest] ** -2.0
 
-    def at(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(x: np.ndarray, some: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        events, jump = point.part(chosen[some])
         found, score, information = evaluate(law, events, x, jump, rest)
         value = found - 0.5 * (((x[:, :own] - known.beta[:own]) / known.spread) ** 2).sum(1)
         return np.where(np.isfinite(value), value, -1e6), score, information + np.diag(precision)
 
-    x, stride = law.bounded(x), np.ones(len(x))
-    value, score, core = at(x)
-    for _ in range(rounds):
+    def step(score: np.ndarray, core: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pull = score - (x[:, rest] - known.beta[rest]) * precision
-        step = np.linalg.solve(core, pull[:, :, None])[:, :, 0]
-        there = x.copy()
-        there[:, rest] += stride[:, None] * np.clip(step, -0.5 * known.spread[rest], 0.5 * known.spread[rest])
+        away = np.linalg.solve(core, pull[:, :, None])[:, :, 0]
+        return np.clip(away, -0.5 * known.spread[rest], 0.5 * known.spread[rest]), 0.5 * (pull * away).sum(1)
+
+    x, stride = law.bounded(x), np.ones(len(x))
+    value, score, core = at(x, np.arange(len(x)))
+    for _ in range(rounds):
+        away, gain = step(score, core, x)
+        some = np.flatnonzero(gain > _GAIN)
+        if not len(some):
+            break
+        there = x[some]
+        there[:, rest] += stride[some, None] * away[some]
         there = law.bounded(there)
-        reached = at(there)
-        better = reached[0] > value  # Newton's step may go too far: where it does, the next one goes a quarter
-        x[better] = there[better]
-        value[better], score[better], core[better] = (part[better] for part in reached)
-        stride = np.where(better, 1.0, 0.25 * stride)
-    return value - 0.5 * np.linalg.slogdet(core)[1], x
+        reached = at(there, some)
+        better = reached[0] > value[some]  # Newton's step may go too far: where it does, the next one goes a quarter
+        stride[some] = np.where(better, 1.0, 0.25 * stride[some])
+        x[some[better]] = there[better]
+        value[some[better]], score[some[better]], core[some[better]] = (part[better] for part in reached)
+    away, gain = step(score, core, x)
+    near = (gain < _GAIN) & (value > -1e6)
+    x[:, rest] += np.where(near[:, None], away, 0.0)
+    value += np.where(near, gain, 0.0)
+    return value - 0.5 * np.linalg.slogdet(core)[1], law.bounded(x)
 
 
 def _between(values: np.ndarray) -> np.ndarray:
