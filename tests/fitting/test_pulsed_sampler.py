@@ -99,7 +99,7 @@ def test_a_chain_worth_little_learns_from_its_draws_and_begins_again(quadratic, 
     warm = [stage - stage // 3 for stage in sampler._WARM]
     assert learned == warm
     learned.clear()
-    monkeypatch.setattr(sampler, "_FEWEST", 1e9)
+    monkeypatch.setattr(sampler, "FEWEST", 1e9)
     last = sampler.sample(normal, seed=1)
     assert learned == warm + [200] * sampler._AGAIN
     assert last.beta.shape == once.beta.shape and not np.array_equal(last.beta, once.beta)

@@ -25,12 +25,12 @@ import numpy as np
 from nanoneurons.fitting._pulsed_chain import Chain
 from nanoneurons.fitting._pulsed_point import Point
 
-__all__ = ["Draws", "effective_number", "sample"]
+__all__ = ["FEWEST", "Draws", "effective_number", "sample"]
 
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
 _HOPELESS = 50  # draws for an independent one, and 300 at the least, with which a chain is not gone on with
-_FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
+FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
         _learn(chain, past, anew=k < len(_WARM) - 1)
     for turn in range(_AGAIN + 1):
         past, least = _drawn(chain, turn, progress)
-        if least >= _FEWEST or turn == _AGAIN:
+        if least >= FEWEST or turn == _AGAIN:
             break
         _learn(chain, past, anew=True)  # so few that the proposals cannot suit: they are made from these draws
     share = chain.counts[:, 0] / np.maximum(chain.counts[:, 1], 1)

@@ -11,7 +11,7 @@ from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point, evaluate, likelihood
 from nanoneurons.fitting._pulsed_readings import Events
 
-__all__ = ["LOST", "climbed", "quadratics_of", "restarted", "scanned", "search"]
+__all__ = ["LOST", "climbed", "quadratics_of", "restarted", "scanned", "search", "solved"]
 
 _TRIAL = 3  # rounds after which a device that does not get near a better place is given up
 LOST = 30.0  # of marginal log-likelihood below the best place visited
@@ -220,13 +220,13 @@ def climbed(
         found, score, information = evaluate(law, events, x, jump, np.arange(own))
         pull = (x[:, :own] - mixed.beta[:own]) / s**2
         wanted = x.copy()
-        wanted[:, :own] += _solved(information + np.diag(1 / s**2), score - pull)
+        wanted[:, :own] += solved(information + np.diag(1 / s**2), score - pull)
         move = _limited(law, x, wanted)
         x, _ = _moved(law, events, x, move, jump, mixed, units, found + _prior(x, mixed, units))
     return x
 
 
-def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solutions ``(devices, n)``; where noise is taken for 0 a device's information drowns its prior in rounding."""
     try:
         return np.linalg.solve(matrix, right[:, :, None])[:, :, 0]

@@ -23,6 +23,7 @@ from scipy.special import ndtri_exp
 
 from nanoneurons.fitting._mixed import Population
 from nanoneurons.fitting._pulsed_point import Point, evaluate
+from nanoneurons.fitting._pulsed_search import solved
 
 __all__ = ["Warp", "warp_of"]
 
@@ -116,7 +117,7 @@ def _tabulated(point: Point, known: Population, k: int) -> tuple[np.ndarray, np.
     beside = np.concatenate([np.outer(unit, _NEAR), np.tile(wide * np.array(_FAR), (devices, 1))], axis=1)
     beside = np.sort(np.minimum(beside, _FURTHEST * wide), axis=1)
     beside += 1e-6 * wide * np.arange(1, beside.shape[1] + 1)  # no two alike
-    middle, likeliest = _followed(point, known, k, x, np.arange(devices), _ROUNDS)
+    middle, likeliest = _followed(point, known, k, x, np.arange(devices))
     sides = []
     for sign in (-1.0, 1.0):
         there, merit, merits, others = likeliest.copy(), middle, [], []
@@ -125,7 +126,7 @@ def _tabulated(point: Point, known: Population, k: int) -> tuple[np.ndarray, np.
             merit = merit - _LOW
             if len(near):
                 there[near, k] = (x[:, k] + sign * away)[near]
-                merit[near], there[near] = _followed(point, known, k, there[near], near, _ROUNDS)
+                merit[near], there[near] = _followed(point, known, k, there[near], near)
             merits.append(merit)
             others.append((there - likeliest)[:, :own])
         sides.append((np.array(merits).T, np.array(others).swapaxes(0, 1)))
@@ -139,7 +140,7 @@ def _tabulated(point: Point, known: Population, k: int) -> tuple[np.ndarray, np.
 
 
 def _followed(
-    point: Point, known: Population, k: int, x: np.ndarray, chosen: np.ndarray, rounds: int
+    point: Point, known: Population, k: int, x: np.ndarray, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log density of constant k of some devices where it is, and coordinates with the likeliest other constants."""
     law, own = point.law, len(point.law.own)
@@ -154,12 +155,12 @@ def _followed(
 
     def step(score: np.ndarray, core: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pull = score - (x[:, rest] - known.beta[rest]) * precision
-        away = np.linalg.solve(core, pull[:, :, None])[:, :, 0]
+        away = solved(core, pull)
         return np.clip(away, -0.5 * known.spread[rest], 0.5 * known.spread[rest]), 0.5 * (pull * away).sum(1)
 
     x, stride = law.bounded(x), np.ones(len(x))
     value, score, core = at(x, np.arange(len(x)))
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         away, gain = step(score, core, x)
         some = np.flatnonzero(gain > _GAIN)
         if not len(some):

@@ -27,7 +27,7 @@ from nanoneurons.fitting._pulsed_law import KINDS
 from nanoneurons.fitting._pulsed_point import Point, gain_over_plain
 from nanoneurons.fitting._pulsed_readings import events_of, wild_re_reads
 from nanoneurons.fitting._pulsed_result import finish
-from nanoneurons.fitting._pulsed_sampler import Draws, sample
+from nanoneurons.fitting._pulsed_sampler import FEWEST, Draws, sample
 from nanoneurons.fitting._pulsed_task import LIMIT, Task, prepared
 from nanoneurons.measurements import Measurements, Pulses
 
@@ -36,7 +36,6 @@ __all__ = ["PulsedFitter"]
 _FAILED = -1.0  # log-likelihood per reading, against changes that are alike, below which a search has failed
 _FEWEST = 4  # devices from which on the posterior is drawn from
 _READINGS, _ENOUGH = 80_000, 40  # readings above which not all devices tell the population, and how many do at least
-_FEW = 15  # independent draws below which it is said
 _NO_DRAWS = "The posterior could not be drawn from; the intervals are those of the likelihood's curvature."
 _REMEDY = "try another shape, or measure more devices or pulses"
 
@@ -150,7 +149,7 @@ def _drawn(task: Task, point: Point, rival: Point | None, tell: Progress) -> lis
                 task.notes.append(_NO_DRAWS)
                 return []
             break
-        if draws.effective < _FEW:
+        if draws.effective < FEWEST:
             task.notes.append(
                 f"The draws behind the intervals hang together: they are worth {draws.effective:.0f} independent ones."
             )
