@@ -100,8 +100,10 @@ def test_a_chain_worth_little_learns_from_its_draws_and_begins_again(quadratic, 
     assert learned == warm
     learned.clear()
     monkeypatch.setattr(sampler, "FEWEST", 1e9)
-    last = sampler.sample(normal, seed=1)
+    shown: list[float] = []
+    last = sampler.sample(normal, seed=1, progress=shown.append)
     assert learned == warm + [200] * sampler._AGAIN
+    assert shown == sorted(shown) and 0 < shown[0] < shown[-1] <= 1
     assert last.beta.shape == once.beta.shape and not np.array_equal(last.beta, once.beta)
     error = np.sqrt(np.diag(normal.mixed.covariance))
     number = sampler.effective_number(last.beta)

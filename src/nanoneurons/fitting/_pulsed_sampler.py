@@ -80,6 +80,7 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
         past = _Past()
         past.extend(chain, stage)
         _learn(chain, past, anew=k < len(_WARM) - 1)
+    progress = _rising(progress) if progress else None  # what begins again has still come further
     for turn in range(_AGAIN + 1):
         past, least = _drawn(chain, turn, progress)
         if least >= FEWEST or turn == _AGAIN:
@@ -88,6 +89,18 @@ def sample(point: Point, *, seed: int = 0, progress: Callable[[float], None] | N
     share = chain.counts[:, 0] / np.maximum(chain.counts[:, 1], 1)
     spread = np.array([chain.q.spreads(s) for s in past.log_s])
     return Draws(np.array(past.beta), spread, np.array(past.own), float(least), (float(share[0]), float(share[1])))
+
+
+def _rising(progress: Callable[[float], None]) -> Callable[[float], None]:
+    """Progress that never goes back."""
+    most = 0.0
+
+    def tell(share: float) -> None:
+        nonlocal most
+        most = max(most, share)
+        progress(most)
+
+    return tell
 
 
 def _learn(chain: Chain, past: _Past, *, anew: bool) -> None:
