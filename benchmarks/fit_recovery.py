@@ -26,6 +26,7 @@ def one(name: str, variant: str, seed: int) -> dict:
     """Simulate and fit one campaign; returns a row."""
     import torch
 
+    from nanoneurons.core.threads import one_blas_thread
     from nanoneurons.fitting import catalogue
 
     torch.set_num_threads(1)
@@ -34,7 +35,8 @@ def one(name: str, variant: str, seed: int) -> dict:
     try:
         truth, data, base, fitted = importlib.import_module(f"recovery.{name}").campaign(seed, variant)
         begin = time.perf_counter()
-        found = catalogue[name.replace("_", "-")]().fit(data, base, fitted)
+        with one_blas_thread():
+            found = catalogue[name.replace("_", "-")]().fit(data, base, fitted)
         row["estimates"] = {
             e.name: [_number(getattr(truth, e.name)), e.value, e.low, e.high, e.scale, e.error] for e in found.estimates
         }

@@ -120,6 +120,14 @@ def test_what_another_measurement_would_tell_is_kept_with_a_reason(fitted):
     assert all(isinstance(reason, str) and reason for reason in [*fit.kept.values(), *fit.fixed.values()])
 
 
+def test_own_constants_have_a_value_for_every_device_and_a_unit(fitted):
+    _, _, _, data, _, fit = fitted
+    assert set(fit.effect_units) <= set(fit.effects)
+    for name, values in fit.effects.items():
+        assert values.shape == (len(data.devices),), name
+        assert fit.effect_units.get(name, data.unit) in ("weight", "pulse", "1/pulse", "1", "ohm", "S"), name
+
+
 def test_predictions_have_the_shape_of_the_readings(fitted):
     _, _, _, data, fitter, fit = fitted
     found = fitter.predict(fit, data)

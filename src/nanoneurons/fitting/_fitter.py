@@ -76,6 +76,7 @@ class Fit:
         notes: plain statements to show.
         log_likelihood: of the data at the estimates, natural logarithm, marginal over the devices' own constants.
         effects: the devices' own constants by name, each ``(devices,)``, NaN for a device without data.
+        effect_units: unit of each of `effects`, also "weight"; those left out have the unit of the readings.
         dead: devices that no pulse moves, ``(devices,)``; they make the share of stuck devices and nothing else.
         facts: what else the data tell; no parameter of the device takes it.
         scale: of readings without unit: offset and slope, reading = offset + slope x conductance in S; None for
@@ -94,6 +95,7 @@ class Fit:
     notes: tuple[str, ...]
     log_likelihood: float
     effects: Mapping[str, np.ndarray] = field(default_factory=dict)
+    effect_units: Mapping[str, str] = field(default_factory=dict)
     dead: np.ndarray | None = None
     outliers: np.ndarray | None = None
     facts: tuple[Fact, ...] = ()

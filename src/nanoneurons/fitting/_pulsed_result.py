@@ -122,11 +122,13 @@ def finish(
     )
     known = predictions.Known(law, (point.centre, point.scale), _all(point.x, task, data), found.beta,
                               found.spread)  # fmt: skip
+    own = _effects(task, point, data)
     return Fit(
         name="pulsed", variant=task.shape, device=device, estimates=tuple(estimates), correlation=correlation,
         fixed=fixed, kept={k: v for k, v in kept.items() if k not in fixed and k not in [e.name for e in estimates]},
-        notes=tuple(notes), log_likelihood=point.marginal, effects=_effects(task, point, data), dead=dead,
-        outliers=outliers, scale=scale, private=known,
+        notes=tuple(notes), log_likelihood=point.marginal, effects=own,
+        effect_units={n: "1" if n.startswith("bend") else "weight" for n in own},
+        dead=dead, outliers=outliers, scale=scale, private=known,
     )  # fmt: skip
 
 

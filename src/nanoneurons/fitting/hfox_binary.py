@@ -200,8 +200,9 @@ def _fit_levels(data: Levels, base: Any) -> Fit:
     device = base.replace(cycles=0.0, **told.values, **{e.name: e.value for e in told.estimates})
     return Fit(
         "hfox-binary", "", device, tuple(told.estimates), told.correlation(parts), told.fixed, told.kept,
-        tuple(told.notes), parts.log_likelihood - float(np.nansum(y)), effects=effects, dead=dead,
-        outliers=cleaned.outliers, facts=tuple(told.facts), scale=scale, private=model,
+        tuple(told.notes), parts.log_likelihood - float(np.nansum(y)), effects=effects,
+        effect_units=dict.fromkeys(effects, "1"), dead=dead, outliers=cleaned.outliers,
+        facts=tuple(told.facts), scale=scale, private=model,
     )  # fmt: skip
 
 

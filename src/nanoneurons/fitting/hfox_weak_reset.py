@@ -150,12 +150,15 @@ def _described(data: Pulses, taken: Campaign, living: Campaign, draws: Draws, ba
         notes.append(
             f"{int(taken.dead.sum())} of {len(taken.n)} devices never move and are left out (no such parameter)"
         )
-    names = ("resistance", "fast_slope", "knee", "slow_slope", "telegraph_amplitude")
+    units = {
+        "resistance": "ohm", "fast_slope": "1/pulse", "knee": "pulse", "slow_slope": "1/pulse",
+        "telegraph_amplitude": "1",
+    }  # fmt: skip
     constants = draws.constants.copy()
     shift = draws.matching[:, LAW["flicker_amplitude"]] * draws.matching[:, LAW["flicker_mean"]]
     constants[:, :, 0] = np.exp(constants[:, :, 0] - shift[:, None])
-    effects = {name: np.full(len(data.devices), np.nan) for name in names}
-    for column, name in enumerate(names):
+    effects = {name: np.full(len(data.devices), np.nan) for name in units}
+    for column, name in enumerate(units):
         effects[name][living.name] = np.median(constants[:, :, column], axis=0)
     dead = np.zeros(len(data.devices), bool)
     dead[taken.name] = taken.dead
@@ -170,6 +173,7 @@ def _described(data: Pulses, taken: Campaign, living: Campaign, draws: Draws, ba
         notes=tuple(notes),
         log_likelihood=marginal_likelihood(living, draws, _SEED),
         effects=effects,
+        effect_units=units,
         dead=dead,
         outliers=taken.outliers,
         private=Known(draws.constants, draws.matching, living.name, base.flicker_register),

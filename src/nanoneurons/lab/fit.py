@@ -12,6 +12,7 @@ import numpy as np
 
 from nanoneurons import measurements
 from nanoneurons.core.errors import DataError, NanoneuronsError
+from nanoneurons.core.threads import one_blas_thread
 from nanoneurons.fitting import Fit, Prediction
 from nanoneurons.measurements import Measurements
 
@@ -136,6 +137,7 @@ def fitted(
         say.close()
 
 
+@one_blas_thread()
 def _fitted(
     data: Measurements, device: str, variant: str | None, parameters: Mapping[str, object], seed: int, say: Reporter
 ) -> Outcome:

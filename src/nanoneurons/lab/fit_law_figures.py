@@ -25,7 +25,7 @@ def _floats(values: Any) -> np.ndarray:
 
 def _values(axis: Any, result: Result) -> None:
     unit = result["data"]["unit"]
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if unit == "1" else si(v, unit)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if unit == "1" or v == 0 else si(v, unit)))
 
 
 def _what(result: Result) -> str:
@@ -246,7 +246,13 @@ def spread_picture(result: Result) -> Picture:
                     ax.plot(x, density, color=BLUE, label=None if k else "fitted law")
             ax.set_yticks([])
             ax.xaxis.set_major_locator(MaxNLocator(3))
-            ax.set_xlabel(entry["name"].replace("_", " "))
+            name, unit = entry["name"].replace("_", " "), entry.get("unit", "1")
+            prefixed = unit in ("S", "A", "ohm")
+            ax.set_xlabel(name if prefixed or unit == "1" else f"{name} ({unit})")
+            if prefixed:
+                ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _, unit=unit: si(v, unit)))
+            if k % wide == 0:
+                ax.set_ylabel("share of devices")
         figure.legend(loc="outside upper left", ncols=2)
 
     return Picture(

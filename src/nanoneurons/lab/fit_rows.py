@@ -81,7 +81,7 @@ def result(
         "series": [] if prediction is None or counted is None else series(judged, prediction, counted),
         "x": x_label(data),
         "residuals": None if prediction is None or counted is None else residuals(judged, prediction, counted, seed),
-        "spread": _spread(fit),
+        "spread": _spread(fit, data.unit),
         "notes": list(fit.notes),
         "environment": environment(),
         "seconds": seconds,
@@ -194,7 +194,7 @@ def _outliers(fit: Fit, data: Measurements) -> dict[str, Any]:
     return {"count": len(rows), "where": where + ([f"{len(rows) - SHOWN} more"] if len(rows) > SHOWN else [])}
 
 
-def _spread(fit: Fit) -> list[dict[str, Any]]:
+def _spread(fit: Fit, unit: str) -> list[dict[str, Any]]:
     """The devices' own constants, and where the device draws a constant of that name, quantiles of its law."""
     found = []
     alive = None if fit.dead is None else ~fit.dead
@@ -207,5 +207,5 @@ def _spread(fit: Fit) -> list[dict[str, Any]]:
             continue
         law = state.get(name.removeprefix("step_"))
         drawn = None if law is None else np.quantile(law.double().numpy(), np.linspace(0.005, 0.995, 199)).tolist()
-        found.append({"name": name, "values": own.tolist(), "law": drawn})
+        found.append({"name": name, "unit": fit.effect_units.get(name, unit), "values": own.tolist(), "law": drawn})
     return found

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nanoneurons.core.errors import ConvergenceWarning, NanoneuronsError, StoreError
+from nanoneurons.core.threads import one_blas_thread
 
 from .progress import Reporter, Silent
 from .store import Store
@@ -128,7 +129,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         torch.set_num_threads(before)
         numba.set_num_threads(kernels)
