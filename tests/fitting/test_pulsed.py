@@ -68,6 +68,23 @@ def test_a_new_device_is_learned_from_its_readings(fit):
     assert 0.84 <= inside <= 0.96
 
 
+@pytest.mark.parametrize("shape", ["constant", "soft-bounds", "power"])
+def test_the_band_of_a_new_device_holds_while_it_comes_to_its_bounds_for_the_first_time(shape):
+    truth = replace(
+        TRUTH, step_shape=shape, pulse_step={"constant": 0.03, "soft-bounds": 0.05, "power": 0.07}[shape],
+        gamma_up=0.8, gamma_down=0.8, cycle_spread=0.3, w_max_spread=0.2, w_min_spread=0.2, write_noise=0.7,
+    )  # fmt: skip
+    fit = FITTER.trial(campaign(truth, copies=24, length=80), Pulsed(), shape)
+    new = campaign(truth, copies=40, length=80, cycles=1, seed=9)
+    new = replace(new, device=new.device + 24, devices=tuple(map(str, range(64))))
+    found = FITTER.predict(fit, new)
+    ramp = np.cumsum(new.pulses[0] != 0)
+    late = ((ramp > 40) & (ramp <= 80)) | (ramp > 120)
+    seen = np.isfinite(found.rank) & late
+    inside = ((new.reading >= found.low) & (new.reading <= found.high))[seen].mean()
+    assert 0.85 <= inside <= 0.95
+
+
 def test_the_density_is_that_of_the_band(fit, data):
     """90 % of the mass lies between the ends: the log density of a normal with that band is close."""
     found = FITTER.predict(fit, data)

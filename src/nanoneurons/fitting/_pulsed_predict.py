@@ -13,7 +13,8 @@ from nanoneurons.fitting._pulsed_readings import Events
 __all__ = ["Known", "predict"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
-_CHECKPOINTS = (4, 12, 40, 120, 400, 1200)
+_APART = 3**0.5  # standard deviations: the outer nodes of the Gauss-Hermite rule of three
+_FEWEST = 3  # readings between two linear models of a new device, where one does not end before
 _FAR = 7.0
 
 
@@ -41,22 +42,38 @@ def _laws(known: Known, events: Events, jump: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _learn(known: Known, events: list[np.ndarray], shift: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """Coordinates of a new device, learned from its readings; fills shift and added variance of every prediction.
+
+    Linear models of the predictions in the device's own constants, each over the width of what is left open then, and
+    made anew from the first reading on as soon as the constants have moved by a standard deviation: readings say
+    nothing of a bound that the device has not reached, and a slope at one point does not see it coming.
+    """
     law, own = known.law, len(known.law.own)
     units = law.units(known.beta)[:own]
-    steps, mean = 1e-5 * units, known.beta[:own]
-    prior = np.diag(np.maximum(known.spread, 1e-6 * units) ** 2)
-    at, length, done = mean.copy(), len(events[0]), 0
-    for end in [*(c for c in _CHECKPOINTS if c < length), length]:
-        x = np.tile(known.beta, (1 + own, 1))
-        x[:, :own] = at
-        x = law.bounded(x)
-        at = x[0, :own].copy()
-        x[np.arange(1, 1 + own), np.arange(own)] += steps
-        s, v, moved = filters.learned(
-            law.kind, law.constants(x), steps, mean - at, prior, *(np.ascontiguousarray(e[:end]) for e in events)
-        )
-        shift[done:end], more[done:end] = s[done:end], v[done:end]
-        done, at = end, at + moved
+    mean, spread = known.beta[:own], np.maximum(known.spread, 1e-6 * units)
+    readings = [np.ascontiguousarray(e) for e in events]
+    at, doubt, done, length = mean.copy(), spread.copy(), 0, len(readings[0])
+    while done < length:
+        end = min(length, max(2 * done, done + _FEWEST))
+        for width in (_APART * doubt, 0.0):  # where a law overflows that far away, a slope at the point has to do
+            x = np.tile(known.beta, (1 + 2 * own, 1))
+            x[:, :own] = at
+            x = law.bounded(x)
+            at = x[0, :own].copy()
+            steps = np.diag(np.maximum(width, 1e-5 * units))
+            x[1:, :own] += np.concatenate([steps, -steps])
+            x = law.bounded(x)
+            apart = np.diag(x[1 : 1 + own, :own] - x[1 + own :, :own])
+            s, v, moved, covariance = filters.learned(
+                law.kind, law.constants(x), np.where(apart > 0, apart, 1.0), mean - at, np.diag(spread**2),
+                *readings, done, end,
+            )  # fmt: skip
+            if np.isfinite(moved).all() and np.isfinite(covariance).all():
+                break
+        else:
+            s, v, moved, covariance = np.zeros(end), np.zeros(end), np.zeros(own), np.diag(spread**2)
+        shift[done : len(s)], more[done : len(s)] = s[done:], v[done:]
+        done, at, doubt = len(s), at + moved, np.sqrt(np.maximum(np.diag(covariance), 0.0))
     out = known.beta.copy()
     out[:own] = at
     return out

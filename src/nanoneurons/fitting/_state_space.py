@@ -252,43 +252,51 @@ def predictions(kind, law, start, first, pulses, y, count, jump, number, reading
 
 
 @_compiled
-def learned(kind, laws, steps, place, spread_of, first, pulses, y, count, jump):  # pragma: no cover - compiled
+def learned(kind, laws, apart, place, prior, first, pulses, y, count, jump, known, end):  # pragma: no cover - compiled
     """A new device's constants, learned reading by reading from what the population leaves open.
 
-    The errors of the predictions are linear in the constants about the point where `laws` were taken.
+    The errors of the predictions are taken for linear in the constants about a point. It goes on from reading `known`
+    until the constants are a standard deviation away from the point, where a linear model is to be made anew.
 
     Args:
-        laws: ``(1 + n, constants)``: the law at the point, then with each constant moved by `steps`.
+        laws: ``(1 + 2 n, constants)``: the law at the point, then with each constant above it, then with each below.
+        apart: distance between the two, ``(n,)``.
         place: distance of the prior mean from the point, ``(n,)``.
-        spread_of: prior covariance, ``(n, n)``.
+        prior: covariance, ``(n, n)``.
+        known: number of readings that the point was learned from.
+        end: number of readings to go to at most.
 
     Returns:
-        shift of the mean and added variance for every event, distance of the learned constants from the point.
+        shift of the mean and added variance for every reading it went to, distance of the learned constants from the
+        point, and their covariance.
     """
-    n, events = steps.size, pulses.size
-    miss, spread = np.empty((n + 1, events)), np.empty((n + 1, events))
-    for q in range(n + 1):
-        _device(kind, laws[q], first, pulses, y, count, jump, miss[q], spread[q])
-    at, cov = place.copy(), spread_of.copy()
-    shift, more = np.zeros(events), np.zeros(events)
+    n = apart.size
+    miss, spread = np.empty((2 * n + 1, end)), np.empty((2 * n + 1, end))
+    for q in range(2 * n + 1):
+        _device(kind, laws[q], first[:end], pulses[:end], y[:end], count[:end], jump[:end], miss[q], spread[q])
+    at, covariance = place.copy(), prior.copy()
+    shift, more = np.zeros(end), np.zeros(end)
     g, gain = np.empty(n), np.empty(n)
-    for t in range(events):
+    for t in range(end):
         s = spread[0, t]
-        if s <= 0.0:
-            continue
-        error, extra = miss[0, t], 0.0
-        for q in range(n):
-            g[q] = (miss[1 + q, t] - miss[0, t]) / steps[q]
-            error += g[q] * at[q]
-        for q in range(n):
-            gain[q] = 0.0
-            for o in range(n):
-                gain[q] += cov[q, o] * g[o]
-            extra += g[q] * gain[q]
-        shift[t], more[t] = miss[0, t] - error, extra
-        total = s + extra
-        for q in range(n):
-            at[q] -= gain[q] * error / total
-            for o in range(n):
-                cov[q, o] -= gain[q] * gain[o] / total
-    return shift, more, at
+        if s > 0.0:
+            error, extra = miss[0, t], 0.0
+            for q in range(n):
+                g[q] = (miss[1 + q, t] - miss[1 + n + q, t]) / apart[q]
+                error += g[q] * at[q]
+            for q in range(n):
+                gain[q] = 0.0
+                for o in range(n):
+                    gain[q] += covariance[q, o] * g[o]
+                extra += g[q] * gain[q]
+            shift[t], more[t] = miss[0, t] - error, extra
+            total = s + extra
+            for q in range(n):
+                at[q] -= gain[q] * error / total
+                for o in range(n):
+                    covariance[q, o] -= gain[q] * gain[o] / total
+        if t >= known:
+            for q in range(n):
+                if at[q] * at[q] > covariance[q, q]:
+                    return shift[: t + 1], more[: t + 1], at, covariance
+    return shift, more, at, covariance
