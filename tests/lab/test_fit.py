@@ -359,3 +359,19 @@ def test_a_search_that_fails_in_our_code_or_in_scipys_is_one_line(stub, monkeypa
         fit.fitted(stub.campaign(12))
     found = fit.fitted(stub.campaign(11)).result
     assert [row["state"] for row in found["candidates"]] == ["kept", "its fit failed: f(a) is NaN"]
+
+
+def test_where_the_best_model_cannot_be_fitted_to_all_readings_the_next_one_is_kept(stub, monkeypatch):
+    class Failing(stub.Steps):
+        def variants(self, data):
+            return ("blind", "step", "another")
+
+        def fit(self, data, base, variant="", progress=None):
+            if variant == "step" and len(np.unique(data.device)) == 12:
+                raise DataError("the search failed")
+            return super().fit(data, base, variant, progress)
+
+    monkeypatch.setattr("nanoneurons.fitting.catalogue", stub.Catalogue({"pulsed": Failing}))
+    found = fit.fitted(stub.campaign(12)).result
+    states = {row["variant"]: row["state"] for row in found["candidates"]}
+    assert states["another"] == "kept" and states["step"] == "its fit to all readings failed: the search failed"

@@ -18,8 +18,8 @@ from nanoneurons.measurements import Measurements
 
 from . import fit_rows
 from .fit_calibration import calibration
-from .fit_choice import choose
-from .fit_compare import Candidate, candidates, common, compare, named
+from .fit_choice import Choice, choose
+from .fit_compare import Candidate, Score, candidates, common, compare, named
 from .fit_files import Target, save
 from .fit_population import population
 from .fit_splits import Split, readings, split, subset
@@ -150,8 +150,7 @@ def _fitted(
         prediction, counted = None, None
     else:
         scores = compare(judged, tried, parts, say)
-        choice = choose(scores, judged, parts)
-        fit = _fit(data, choice.score.candidate, say)
+        choice, fit = _kept(data, judged, scores, parts, say)
         prediction, counted = choice.score.prediction, common([choice.score], judged)
     found = _checked(data, judged, parts, prediction, counted, fit)
     people = population(fit, data, seed)
@@ -195,6 +194,20 @@ def _fit(data: Measurements, candidate: Candidate, say: Reporter) -> Fit:
         ) from error
     say.finished(label, time.monotonic() - begun)
     return fit
+
+
+def _kept(
+    data: Measurements, judged: Measurements, scores: list[Score], parts: Split, say: Reporter
+) -> tuple[Choice, Fit]:
+    """The model to keep, fitted to all readings; the next one where that fails though the folds could be fitted."""
+    while True:
+        choice = choose(scores, judged, parts)
+        try:
+            return choice, _fit(data, choice.score.candidate, say)
+        except NanoneuronsError as error:
+            choice.score.trouble = f"its fit to all readings failed: {' '.join(str(error).split())}"
+            if all(score.trouble for score in scores):
+                raise
 
 
 def _first_that_fits(data: Measurements, tried: list[Candidate], say: Reporter) -> Fit:

@@ -134,7 +134,7 @@ def compare(data: Measurements, tried: Sequence[Candidate], split: Split, say: R
     After the first fold a candidate that lies more than five standard errors behind the best is not fitted again.
 
     Raises:
-        DataError: no candidate could be fitted; gives the reason of the first.
+        DataError: no candidate could be fitted; gives the reasons of the first and of the table.
     """
     scores = [Score(candidate, _nothing(readings(data).shape)) for candidate in tried]
     say.plan([score.candidate.label for score in scores], 0)
@@ -153,7 +153,9 @@ def compare(data: Measurements, tried: Sequence[Candidate], split: Split, say: R
 def _alive(scores: list[Score], data: Measurements) -> list[Score]:
     found = [score for score in scores if not score.trouble]
     if not found:
-        raise DataError(f"{data.origin.file}: {scores[0].candidate.name}: {scores[0].trouble}")
+        told = [score for score in scores if score is scores[0] or score.candidate.name == "table"]
+        reasons = "; ".join(f"{score.candidate.name}: {score.trouble}" for score in told)
+        raise DataError(f"{data.origin.file}: no model can be fitted to these readings; {reasons}")
     return found
 
 
