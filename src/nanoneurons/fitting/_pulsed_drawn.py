@@ -20,11 +20,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import chdtri, expit, ndtri
 
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting._fitter import Estimate
-from nanoneurons.fitting._pulsed_estimates import Outcome, fresh_weights, scales_of, told_of, values_of
+from nanoneurons.fitting._pulsed_estimates import Outcome, even, fresh_weights, scales_of, told_of, values_of
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point
 from nanoneurons.fitting._pulsed_sampler import Draws, effective_number
@@ -71,9 +71,10 @@ def _other(law: Law, raw: dict[str, np.ndarray], draws: Draws, draw: np.random.G
     normal, logarithmic = (((b - b.mean(1, keepdims=True)) ** 2).sum(1) for b in (base, log_base))
     odds = 0.5 * (number - 1) * (np.log(normal) - np.log(logarithmic)) - log_base.sum(1) + np.log(base.mean(1))
     to, squares = (base, normal) if law.log_normal else (log_base, logarithmic)
-    spread = np.sqrt(squares / draw.chisquare(number - 1, len(squares)))
+    below, spread_below = even(draw, len(squares), 2)
+    spread = np.sqrt(squares / chdtri(number - 1, spread_below))
     out = {k: v for k, v in raw.items() if k not in ("tilt", "less")}
-    out["step"] = to.mean(1) + spread / np.sqrt(number) * draw.standard_normal(len(spread))
+    out["step"] = to.mean(1) + spread / np.sqrt(number) * ndtri(below)
     out["s_step"] = np.log(spread)
     if tilt is not None:
         if law.log_normal:

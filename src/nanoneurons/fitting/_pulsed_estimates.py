@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_ndtr, logsumexp, ndtr
+from scipy.special import chdtri, log_ndtr, logsumexp, ndtr, ndtri, stdtrit
 
 from nanoneurons.devices.pulsed import Pulsed
 from nanoneurons.fitting._fitter import Estimate, Scale
@@ -14,7 +14,7 @@ from nanoneurons.fitting._intervals import differences, freedom_of, spread_limit
 from nanoneurons.fitting._pulsed_law import Law
 from nanoneurons.fitting._pulsed_point import Point
 
-__all__ = ["Outcome", "frame_of", "fresh_weights", "outcome", "scales_of", "told_of", "values_of"]
+__all__ = ["Outcome", "even", "frame_of", "fresh_weights", "outcome", "scales_of", "told_of", "values_of"]
 
 _LINEAR = {"up_down", "initial_mean", "zero_conductance", "gamma_up", "gamma_down"}
 _FAINT = 0.35  # standard error of a log spread above which its interval is read off the profile
@@ -236,16 +236,26 @@ def scales_of(law: Law, told: list[str]) -> dict[str, Scale]:
     return scales
 
 
+def even(draw: np.random.Generator, number: int, columns: int) -> np.ndarray:
+    """Probabilities ``(columns, number)``: the middles of `number` equal parts, each column in an order of its own.
+
+    Draws at random would not do: the mean of 200 of them is off by 0.07 standard deviations and their quantiles by 0.2,
+    and by the same in every fit, since all fits begin with the same seed.
+    """
+    return (draw.permuted(np.tile(np.arange(number), (columns, 1)), axis=1) + 0.5) / number
+
+
 def fresh_weights(point: Point, number: int, draw: np.random.Generator) -> np.ndarray | None:
     """Draws of mean and log spread of the weight of fresh devices, ``(number, 2)``, or of the one weight measured."""
     fresh = _fresh(point)
     if fresh is None:
         return None
+    below, spread_below = even(draw, number, 2)
     if fresh.number < 2:
-        return fresh.mean + fresh.errors[0] * draw.standard_normal((number, 1))
-    mean = fresh.mean + fresh.errors[0] * draw.standard_t(fresh.number - 1, number)
+        return (fresh.mean + fresh.errors[0] * ndtri(below))[:, None]
+    mean = fresh.mean + fresh.errors[0] * stdtrit(fresh.number - 1, below)
     freedom = max(0.5 / min(fresh.errors[1], 1.0) ** 2, 1.0)
-    log_spread = fresh.log_spread + 0.5 * np.log(freedom / draw.chisquare(freedom, number))
+    log_spread = fresh.log_spread + 0.5 * np.log(freedom / chdtri(freedom, spread_below))
     return np.stack([mean, log_spread], axis=1)
 
 

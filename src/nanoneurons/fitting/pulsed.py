@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from nanoneurons.core.errors import DataError, ParameterError
 from nanoneurons.devices import MemoryDevice
@@ -23,6 +24,7 @@ from nanoneurons.fitting._graded import GRADED, fit_graded, predict_graded, refu
 from nanoneurons.fitting._pulsed_bias import displacement
 from nanoneurons.fitting._pulsed_course import everywhere, likeliest
 from nanoneurons.fitting._pulsed_drawn import Chain
+from nanoneurons.fitting._pulsed_estimates import even
 from nanoneurons.fitting._pulsed_law import KINDS
 from nanoneurons.fitting._pulsed_point import Point, gain_over_plain
 from nanoneurons.fitting._pulsed_readings import events_of, wild_re_reads
@@ -161,5 +163,6 @@ def _drawn(task: Task, point: Point, rival: Point | None, tell: Progress) -> lis
 def _put_right(point: Point, draws: Draws) -> Draws:
     """Draws without what the filter's collapse displaces, and as much wider as that is not known."""
     moved, doubt = displacement(point, draws.beta.mean(0), np.exp(np.log(draws.spread).mean(0)))
-    noise = np.random.default_rng(0).multivariate_normal(np.zeros(len(moved)), doubt, len(draws.beta), method="eigh")
-    return replace(draws, beta=draws.beta - moved + noise)
+    size, ways = np.linalg.eigh(doubt)
+    noise = ndtri(even(np.random.default_rng(0), len(draws.beta), len(moved))).T * np.sqrt(size.clip(min=0.0))
+    return replace(draws, beta=draws.beta - moved + noise @ ways.T)

@@ -25,7 +25,11 @@ def _floats(values: Any) -> np.ndarray:
 
 def _values(axis: Any, result: Result) -> None:
     unit = result["data"]["unit"]
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if unit == "1" or v == 0 else si(v, unit)))
+
+    def text(value: float, _: object) -> str:
+        return (f"{value:g}" if unit == "1" or value == 0 else si(value, unit)).replace("-", "−")
+
+    axis.set_major_formatter(FuncFormatter(text))
 
 
 def _what(result: Result) -> str:
