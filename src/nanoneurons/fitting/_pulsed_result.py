@@ -27,7 +27,7 @@ _BOTH = (
     "Whether the noise of a pulse is relative to the step at this weight or to the step at shape 1 is not told by "
     "the data: the likelier is taken, and the intervals are of both, by their odds."
 )
-_STEEP = 0.95  # exponent of a power step above which intervals were found too short
+_STEEP = 0.95  # exponent of a power step above which intervals were found a little short
 _LOOSE = 0.5  # standard error of an exponential step's rise beyond which its constant part is not told
 
 
@@ -94,8 +94,8 @@ def finish(
     steep = [e.name for e in estimates if law.shape == "power" and e.name.startswith("gamma") and e.value > _STEEP]
     if steep:
         notes.append(
-            f"The interval of {' and '.join(steep)} may be too short: for exponents above {_STEEP} it held the truth "
-            "in 87 % of simulated campaigns, before its draws were last mended."
+            f"The interval of {' and '.join(steep)} may be a little short: for exponents above {_STEEP} it held the "
+            "truth in 91 % of simulated campaigns (201 of 220)."
         )
     if len(chains) > 1:
         notes.append(_BOTH)
