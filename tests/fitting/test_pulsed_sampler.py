@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import signal, stats
 
 from nanoneurons.fitting import _pulsed_bias as bias
 from nanoneurons.fitting import _pulsed_chain as moves
+from nanoneurons.fitting import _pulsed_estimates as estimating
 from nanoneurons.fitting import _pulsed_sampler as sampler
 from nanoneurons.fitting._mixed import Mixed, Quadratics
 from nanoneurons.fitting._pulsed_bias import displacement
@@ -142,6 +144,21 @@ def test_intervals_of_few_draws_hold_what_they_should(keep, number):
         plain.append(stats.norm.cdf(high) - stats.norm.cdf(low))
     assert np.mean(inside) == pytest.approx(0.95, abs=0.007)
     assert abs(np.mean(inside) - 0.95) < abs(np.mean(plain) - 0.95)
+
+
+@pytest.mark.parametrize("number", [200, 1000])
+def test_draws_of_fresh_weights_have_the_quantiles_of_their_law(number, monkeypatch):
+    """Also few draws: 200 of Student's t at random may be off by 0.2 standard errors at an end of the interval."""
+    start = SimpleNamespace(mean=0.3, log_spread=-1.0, errors=(0.02, 0.1), number=25)
+    monkeypatch.setattr(estimating, "_fresh", lambda point: start)
+    mean, log_spread = estimating.fresh_weights(None, number, np.random.default_rng(0)).T
+    freedom = 0.5 / 0.1**2
+    assert mean.mean() == pytest.approx(0.3, abs=1e-9)
+    for share in (0.025, 0.5, 0.975):
+        assert (np.quantile(mean, share) - 0.3) / 0.02 == pytest.approx(stats.t(24).ppf(share), abs=0.06)
+        law = -1.0 + 0.5 * np.log(freedom / stats.chi2(freedom).ppf(1 - share))
+        assert (np.quantile(log_spread, share) - law) / 0.1 == pytest.approx(0.0, abs=0.06)
+    assert abs(np.corrcoef(mean, log_spread)[0, 1]) < 0.15
 
 
 @pytest.mark.parametrize("log_normal", [False, True])
