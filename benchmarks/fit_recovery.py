@@ -24,18 +24,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def one(name: str, variant: str, seed: int) -> dict:
     """Simulate and fit one campaign; returns a row."""
-    import torch
-
-    from nanoneurons.core.threads import one_blas_thread
     from nanoneurons.fitting import catalogue
+    from nanoneurons.lab.runner import one_thread
 
-    torch.set_num_threads(1)
     row: dict = {"variant": variant, "seed": seed}
     begin = time.perf_counter()
     try:
         truth, data, base, fitted = importlib.import_module(f"recovery.{name}").campaign(seed, variant)
         begin = time.perf_counter()
-        with one_blas_thread():
+        with one_thread():
             found = catalogue[name.replace("_", "-")]().fit(data, base, fitted)
         row["estimates"] = {
             e.name: [_number(getattr(truth, e.name)), e.value, e.low, e.high, e.scale, e.error] for e in found.estimates

@@ -82,7 +82,7 @@ def test_the_band_of_a_new_device_holds_while_it_comes_to_its_bounds_for_the_fir
     late = ((ramp > 40) & (ramp <= 80)) | (ramp > 120)
     seen = np.isfinite(found.rank) & late
     inside = ((new.reading >= found.low) & (new.reading <= found.high))[seen].mean()
-    assert 0.85 <= inside <= 0.95
+    assert 0.85 <= inside <= 0.95  # as of any band of a model that fits
 
 
 def test_the_density_is_that_of_the_band(fit, data):

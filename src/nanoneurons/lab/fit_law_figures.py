@@ -23,8 +23,8 @@ def _floats(values: Any) -> np.ndarray:
     return np.array([[math.nan if v is None else v for v in row] for row in values])
 
 
-def _values(axis: Any, result: Result) -> None:
-    unit = result["data"]["unit"]
+def _values(axis: Any, unit: str) -> None:
+    """Numbers of an axis with their unit; zero needs none."""
 
     def text(value: float, _: object) -> str:
         return (f"{value:g}" if unit == "1" or value == 0 else si(value, unit)).replace("-", "−")
@@ -58,7 +58,7 @@ def people_picture(result: Result) -> Picture:
         ax.set_xlabel("reading")
         ax.set_ylabel(_what(result))
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        _values(ax.yaxis, result)
+        _values(ax.yaxis, result["data"]["unit"])
         figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 3)
 
     words = {"stuck_devices": "stuck devices", "device_to_device": "device-to-device spread"}
@@ -94,8 +94,8 @@ def quantile_picture(result: Result) -> Picture:
         ax.set_xlabel(f"predicted {_what(result)}")
         ax.set_ylabel(f"measured {_what(result)}")
         ax.xaxis.set_major_locator(MaxNLocator(4 if is_narrow(figure) else 7))
-        _values(ax.xaxis, result)
-        _values(ax.yaxis, result)
+        _values(ax.xaxis, result["data"]["unit"])
+        _values(ax.yaxis, result["data"]["unit"])
         figure.legend(loc="outside upper left", ncols=2 if is_narrow(figure) else 5, markerscale=1.6)
 
     return Picture(
@@ -131,8 +131,8 @@ def step_picture(result: Result) -> Picture:
             ax.set_xlabel(f"{_what(result)} before")
             ax.set_ylabel("step of one pulse")
             ax.xaxis.set_major_locator(MaxNLocator(4))
-            _values(ax.xaxis, result)
-            _values(ax.yaxis, result)
+            _values(ax.xaxis, result["data"]["unit"])
+            _values(ax.yaxis, result["data"]["unit"])
         handles = {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
         figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=2 if is_narrow(figure) else 4)
 
@@ -211,7 +211,7 @@ def residual_picture(result: Result) -> Picture:
                 unit = (
                     "A" if result["data"]["kind"] == "iv" and result["data"]["unit"] == "S" else result["data"]["unit"]
                 )
-                ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if unit == "1" else si(v, unit)))  # noqa: B023
+                _values(ax.xaxis, unit)
             else:
                 ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
             ax.set_ylim(-4.2, 4.2)
@@ -254,9 +254,9 @@ def spread_picture(result: Result) -> Picture:
             prefixed = unit in ("S", "A", "ohm")
             ax.set_xlabel(name if prefixed or unit == "1" else f"{name} ({unit})")
             if prefixed:
-                ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _, unit=unit: si(v, unit)))
+                _values(ax.xaxis, unit)
             if k % wide == 0:
-                ax.set_ylabel("share of devices")
+                ax.set_ylabel("density")
         figure.legend(loc="outside upper left", ncols=2)
 
     return Picture(
