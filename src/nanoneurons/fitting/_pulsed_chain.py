@@ -15,6 +15,7 @@ from nanoneurons.fitting._pulsed_warp import warp_of
 __all__ = ["Chain"]
 
 _REACHES = (0.0, 0.0, 0.0, 0.8)  # share of a residual that a proposal keeps; one of them at random
+_TAILS = {"exponential": 8.0}  # degrees of freedom of the population's proposals; else they are normal
 _LEAST = -9.0  # of log(s / unit)
 _CLIMB = 4  # of Newton's steps of each device's constants, where the chain has been
 
@@ -26,6 +27,7 @@ class Chain:
         self.point, self.q = point, point.mixed.quadratics
         self.own, self.devices = len(self.q.group), len(point.x)
         self.free = np.flatnonzero(self.q.free)
+        self.tail = _TAILS.get(point.law.shape, 0.0)
         self.draw = np.random.default_rng(seed)
         self.members = np.bincount(self.q.group, minlength=self.q.groups)
         own_errors = np.linalg.pinv(self.q.information[:, : self.own, : self.own])
@@ -158,7 +160,20 @@ class Chain:
         s = self.q.spreads(log_s)
         value = found.sum() - 0.5 * (((b - beta[: self.own]) / s) ** 2).sum() - self.devices * np.log(s).sum()
         size = normal.size + np.log(np.einsum("dkk->dk", half)).sum() + warped.sum()
-        return float(value + self._prior_s(log_s) + size + 0.5 * z @ z)
+        return float(value + self._prior_s(log_s) + size + self._rarity(z))
+
+    def _rarity(self, z: np.ndarray) -> float:
+        """Minus the log density of residuals that are proposed, but for a constant."""
+        if not self.tail:
+            return float(0.5 * z @ z)
+        return float(0.5 * (self.tail + len(z)) * np.log1p(z @ z / self.tail))
+
+    def _proposed(self, z: np.ndarray, keep: float) -> np.ndarray:
+        """New residuals from the present ones, of which a share is kept; reversible for the density of `_rarity`."""
+        new = np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
+        if self.tail:  # Student's t is a normal variable of random size, and the present one tells of the size
+            new /= np.sqrt(2 * self.draw.standard_gamma(0.5 * (self.tail + len(z))) / (self.tail + z @ z))
+        return keep * z + new
 
     def population_move(self) -> None:
         """Beta and the spreads, the own constants carried along."""
@@ -174,7 +189,7 @@ class Chain:
             self.counts[1] += 0, 1
             return
         normal = normal_of(self.q, self.q.spreads(log_s), self.free)
-        new = keep * z + np.sqrt(1 - keep**2) * self.draw.standard_normal(len(z))
+        new = self._proposed(z, keep)
         if forms:
             new = self._along_forms(z, new)
         beta = normal.beta.copy()

@@ -56,7 +56,9 @@ def _first_exponential(task: Task, law: Law, events: Events) -> Point:
         points.append(run(task, law, events, x, task.frame, rounds=12, tolerance=0.3, held="rate"))
     chosen = [points[0], max(points[1:], key=_merit)]
     found = [_edged(task, point, again(task, point, rounds=25, tolerance=0.1)) for point in chosen]
-    return max(found, key=_merit)
+    best = max(found, key=_merit)
+    settled = max((point for point in found if point.converged), key=_merit, default=best)
+    return settled if settled.marginal > best.marginal - LOST else best  # the other one still runs along an edge
 
 
 def _edged(task: Task, before: Point, after: Point) -> Point:
