@@ -71,9 +71,11 @@ def quadratic(monkeypatch, normal):
     monkeypatch.setattr(sampler, "_ENOUGH", 1e9)
 
 
-def test_where_the_likelihood_is_normal_the_chain_draws_from_the_known_posterior(quadratic, normal):
+@pytest.mark.parametrize("tail", [0.0, 8.0])
+def test_where_the_likelihood_is_normal_the_chain_draws_from_the_known_posterior(quadratic, normal, monkeypatch, tail):
+    monkeypatch.setattr(moves, "_TAILS", {LAW.shape: tail})
     draws = sampler.sample(normal, seed=1)
-    assert draws.accepted[0] == 1.0 and draws.accepted[1] > 0.5
+    assert draws.accepted[0] == 1.0 and draws.accepted[1] > (0.4 if tail else 0.5)
     mixed = normal.mixed
     error = np.sqrt(np.diag(mixed.covariance))
     away = (draws.beta.mean(0) - mixed.beta) / error
@@ -84,6 +86,24 @@ def test_where_the_likelihood_is_normal_the_chain_draws_from_the_known_posterior
     assert ((ratio > 0.85) & (ratio < 1.35)).all()
     logs = np.log(draws.spread).mean(0) - np.log(mixed.spread)
     assert (np.abs(logs) < 0.35).all()
+
+
+@pytest.mark.parametrize("tail", [0.0, 8.0])
+def test_proposals_keep_the_density_that_they_are_weighed_by(normal, monkeypatch, tail):
+    monkeypatch.setattr(moves, "loss_of", lambda point, own: np.zeros((DEVICES, own, len(LAW.shared))))
+    monkeypatch.setattr(moves, "likelihood", lambda *a: np.zeros(DEVICES))
+    monkeypatch.setattr(moves, "_TAILS", {LAW.shape: tail})
+    chain, draw, size = moves.Chain(normal, 0), np.random.default_rng(1), 3
+    law = stats.multivariate_t(shape=np.eye(size), df=tail) if tail else stats.multivariate_normal(np.zeros(size))
+    one, two = law.rvs(2, random_state=draw)
+    assert chain._rarity(one) - chain._rarity(two) == pytest.approx(law.logpdf(two) - law.logpdf(one))
+    start = law.rvs(20_000, random_state=draw)
+    moved = np.array([chain._proposed(z, 0.8) for z in start])
+    far, near = (moved[:, 0] > 2).mean(), stats.t(tail).sf(2) if tail else stats.norm.sf(2)
+    assert far == pytest.approx(near, abs=4 * np.sqrt(near / len(moved)))
+    there = (start[:, 0] > 1) & (moved[:, 0] < 0.5)  # as often there as back
+    back = (moved[:, 0] > 1) & (start[:, 0] < 0.5)
+    assert abs(int(there.sum()) - int(back.sum())) < 4 * np.sqrt(there.sum() + back.sum())
 
 
 def test_the_same_seed_draws_the_same(quadratic, normal, monkeypatch):
