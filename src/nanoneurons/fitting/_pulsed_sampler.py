@@ -29,6 +29,7 @@ __all__ = ["FEWEST", "Draws", "effective_number", "sample"]
 
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
+_LONGER = {"exponential": 2.5}  # times as many of both where tails are long: short chains do not show how slow they are
 _HOPELESS = 50  # draws for an independent one, and 300 at the least, with which a chain is not gone on with
 FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
 
@@ -117,14 +118,16 @@ def _drawn(chain: Chain, turn: int, progress: Callable[[float], None] | None) ->
     """Draws until they are worth enough independent ones, and how many they are worth."""
     chain.counts[:] = 0
     past, least = _Past(), 0.0
-    while len(past.beta) < _MOST:
+    longer = _LONGER.get(chain.point.law.shape, 1.0)
+    most, enough = longer * _MOST, longer * _ENOUGH
+    while len(past.beta) < most:
         past.extend(chain, _CHUNK)
         number = len(past.beta)
         moving = np.concatenate([np.array(past.beta)[:, chain.free], np.array(past.log_s)], axis=1)
         least = float(effective_number(moving).min())
         if progress:
-            progress(min(1.0, max(least / _ENOUGH, number / _MOST)))
-        if number >= 2 * _CHUNK and least >= _ENOUGH:
+            progress(min(1.0, max(least / enough, number / most)))
+        if number >= 2 * _CHUNK and least >= enough:
             break
         if chain.warp is not None and turn < _AGAIN and number >= _HOPELESS * least + 300:
             break
