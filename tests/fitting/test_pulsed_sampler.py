@@ -218,3 +218,24 @@ def test_where_the_filter_is_exact_the_integrated_likelihood_has_no_mean_score(n
     lean = bias._leans(LAW, bias._simulated(LAW, events, x, draw), x, spread)
     for k in [0, 1, *(LAW.names.index(n) for n in ("cycle", "write", "read"))]:
         assert abs(lean[:, k].mean()) < 4 * lean[:, k].std() / np.sqrt(len(lean))
+
+
+@pytest.mark.parametrize("together", [0.0, 0.99])
+def test_noise_of_the_mean_score_is_not_taken_for_a_displacement(together):
+    """Two constants that the data hardly tell apart, no displacement: what is left of the noise, in errors of the fit."""
+    draw = np.random.default_rng(0)
+    noise = np.array([3.0, 0.5])
+    covariance = np.outer(noise, noise) * np.array([[1.0, together], [together, 1.0]])
+    share = np.linalg.inv(covariance)  # so that the whole mean would move the estimate by one error of its noise
+    error = np.sqrt(np.diag(share))
+    found = [bias._seen(m, covariance) for m in draw.multivariate_normal(np.zeros(2), covariance, 4000)]
+    moved = np.array([share @ mean for mean, _ in found]) / error
+    doubt = np.array([np.diag(share @ left @ share.T) for _, left in found]).mean(0) / error**2
+    assert (moved.std(0) < 0.65).all()  # 0.59 for one uncorrelated part: E[z^2 (1 - 1/z^2)^2; |z| > 1]
+    assert (doubt > 0.15).all() and (doubt < 0.35).all()
+
+
+def test_a_displacement_that_stands_out_is_kept():
+    covariance = np.array([[1.0, -0.9], [-0.9, 1.0]])
+    mean, left = bias._seen(np.array([20.0, 0.0]), covariance)
+    assert mean == pytest.approx([20.0, 0.0], abs=0.2) and left == pytest.approx(covariance, abs=0.05)

@@ -40,12 +40,27 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
     x = _drawn(law, beta, spread, copies * number, draw)
     events = _simulated(law, events, x, draw)
     lean = _leans(law, events, x, spread)
-    mean, covariance = lean.mean(0), np.cov(lean.T) / len(lean)
-    seen = np.maximum(1 - np.diag(covariance) / np.maximum(mean**2, 1e-300), 0.0)  # what stands out of the noise
-    share = point.mixed.covariance * (number * seen * law.free)
+    mean, covariance = _seen(lean.mean(0), np.cov(lean.T) / len(lean))
+    share = point.mixed.covariance * (number * law.free)
     share[:own] = 0.0  # means of own constants: far less than the spread over devices leaves open
     reach = _CAP * np.sqrt(np.diag(point.mixed.covariance))
     return np.clip(share @ mean, -reach, reach), share @ covariance @ share.T
+
+
+def _seen(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What stands out of the noise of a mean ``(n,)`` with this covariance, and the covariance of what is then left open.
+
+    Every standardised, uncorrelated part shrinks as its square suggests (empirical Bayes). Parts that hang together, such
+    as the constants of an exponential step, must shrink together: apart they would be taken for a displacement.
+    """
+    size = np.sqrt(np.diag(covariance))
+    size = np.where(size > 0, size, 1.0)  # a constant that no reading depends on
+    values, ways = np.linalg.eigh(covariance / np.outer(size, size))
+    root = ways * np.sqrt(values.clip(min=1e-9)) @ ways.T  # the whitening that turns each coordinate least
+    part = np.linalg.solve(root, mean / size)
+    kept = np.maximum(1 - 1 / np.maximum(part**2, 1e-300), 0.0)
+    back = size[:, None] * root
+    return back @ (kept * part), (back * kept) @ back.T
 
 
 def _leans(law: Law, events: Events, x: np.ndarray, spread: np.ndarray) -> np.ndarray:
