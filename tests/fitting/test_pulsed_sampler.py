@@ -222,7 +222,7 @@ def test_where_the_filter_is_exact_the_integrated_likelihood_has_no_mean_score(n
 
 @pytest.mark.parametrize("together", [0.0, 0.99])
 def test_noise_of_the_mean_score_is_not_taken_for_a_displacement(together):
-    """Two constants that the data hardly tell apart, no displacement: what is left of the noise, in errors of the fit."""
+    """Two constants that are hardly told apart, no displacement: what is left of the noise, in errors of the fit."""
     draw = np.random.default_rng(0)
     noise = np.array([3.0, 0.5])
     covariance = np.outer(noise, noise) * np.array([[1.0, together], [together, 1.0]])

@@ -48,10 +48,10 @@ def displacement(point: Point, beta: np.ndarray, spread: np.ndarray, seed: int =
 
 
 def _seen(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What stands out of the noise of a mean ``(n,)`` with this covariance, and the covariance of what is then left open.
+    """What stands out of the noise of a mean ``(n,)`` with this covariance, and the covariance of what is left open.
 
-    Every standardised, uncorrelated part shrinks as its square suggests (empirical Bayes). Parts that hang together, such
-    as the constants of an exponential step, must shrink together: apart they would be taken for a displacement.
+    Every standardised, uncorrelated part shrinks as its square suggests (empirical Bayes). Means that hang together,
+    such as those of an exponential step's constants, must shrink together: apart they would look like a displacement.
     """
     size = np.sqrt(np.diag(covariance))
     size = np.where(size > 0, size, 1.0)  # a constant that no reading depends on
