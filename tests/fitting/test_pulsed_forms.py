@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,5 +33,6 @@ def test_a_search_that_has_settled_goes_before_one_that_is_a_little_likelier(mon
     monkeypatch.setattr(forms, "again", lambda task, point, **k: SimpleNamespace(
         marginal=point.marginal, converged=ends.get(point.marginal, (0, False))[1]))  # fmt: skip
     monkeypatch.setattr(forms, "_edged", lambda task, before, after: after)
-    task = SimpleNamespace(frame=(0.0, 1.0))
-    assert forms.first(task, LAW, SimpleNamespace()).marginal == wanted  # type: ignore[arg-type]
+    task: Any = SimpleNamespace(frame=(0.0, 1.0))
+    events: Any = None
+    assert forms.first(task, LAW, events).marginal == wanted

@@ -75,7 +75,7 @@ def quadratic(monkeypatch, normal):
 def test_where_the_likelihood_is_normal_the_chain_draws_from_the_known_posterior(quadratic, normal, monkeypatch, tail):
     monkeypatch.setattr(moves, "_TAILS", {LAW.shape: tail})
     draws = sampler.sample(normal, seed=1)
-    assert draws.accepted[0] == 1.0 and draws.accepted[1] > (0.4 if tail else 0.5)
+    assert draws.accepted[0] == 1.0 and draws.accepted[1] > (0.4 if tail else 0.5)  # wider proposals fail more often
     mixed = normal.mixed
     error = np.sqrt(np.diag(mixed.covariance))
     away = (draws.beta.mean(0) - mixed.beta) / error
@@ -231,7 +231,9 @@ def test_noise_of_the_mean_score_is_not_taken_for_a_displacement(together):
     found = [bias._seen(m, covariance) for m in draw.multivariate_normal(np.zeros(2), covariance, 4000)]
     moved = np.array([share @ mean for mean, _ in found]) / error
     doubt = np.array([np.diag(share @ left @ share.T) for _, left in found]).mean(0) / error**2
-    assert (moved.std(0) < 0.65).all()  # 0.59 for one uncorrelated part: E[z^2 (1 - 1/z^2)^2; |z| > 1]
+    # an uncorrelated part leaves sqrt(E[(z - 1/z)^2; |z| > 1]) = 0.577, said to be E[1 - 1/z^2; |z| > 1] = 0.151; each
+    # constant shrunk by itself leaves 0.83 of two that hang together
+    assert (moved.std(0) < 0.65).all()
     assert (doubt > 0.15).all() and (doubt < 0.35).all()
 
 

@@ -29,7 +29,7 @@ __all__ = ["FEWEST", "Draws", "effective_number", "sample"]
 
 _WARM = (40, 60, 90)  # draws of each stage, after which proposals are adapted
 _CHUNK, _MOST, _ENOUGH = 100, 1000, 30  # draws between checks, at most, and independent ones that are enough
-_LONGER = {"exponential": 2.5}  # times as many of both where tails are long: short chains do not show how slow they are
+_LONGER = 2.5  # times as many of both where proposals have long tails: short chains do not show how slow they are
 _HOPELESS = 50  # draws for an independent one, and 300 at the least, with which a chain is not gone on with
 FEWEST, _AGAIN = 15, 2  # independent ones below which all is learned anew from the draws, and how often at most
 
@@ -118,7 +118,7 @@ def _drawn(chain: Chain, turn: int, progress: Callable[[float], None] | None) ->
     """Draws until they are worth enough independent ones, and how many they are worth."""
     chain.counts[:] = 0
     past, least = _Past(), 0.0
-    longer = _LONGER.get(chain.point.law.shape, 1.0)
+    longer = _LONGER if chain.tail else 1.0
     most, enough = longer * _MOST, longer * _ENOUGH
     while len(past.beta) < most:
         past.extend(chain, _CHUNK)
